@@ -1,0 +1,363 @@
+#include "app/config.h"
+
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <memory>
+
+#include "base/text.h"
+
+namespace app {
+namespace {
+
+using base::Nanos;
+
+constexpr int64_t kKiB = 1024;
+constexpr int64_t kMiB = 1024 * kKiB;
+constexpr int64_t kGiB = 1024 * kMiB;
+
+// "256MiB", "64KiB", "1GiB" or plain bytes.
+std::optional<int64_t> ParseSize(std::string_view text) {
+  int64_t unit = 1;
+  for (const auto& [suffix, factor] :
+       {std::pair<std::string_view, int64_t>{"KiB", kKiB}, {"MiB", kMiB}, {"GiB", kGiB}}) {
+    if (text.ends_with(suffix)) {
+      unit = factor;
+      text.remove_suffix(suffix.size());
+      break;
+    }
+  }
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  int64_t bytes = 0;
+  if (error != std::errc() || end != text.data() + text.size() || value < 0 ||
+      __builtin_mul_overflow(value, unit, &bytes)) {
+    return std::nullopt;
+  }
+  return bytes;
+}
+
+std::optional<int64_t> ParseInteger(std::string_view text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && !text.empty()
+             ? std::optional(value)
+             : std::nullopt;
+}
+
+// One row of the table: how a variable is read, and how it is documented. `read` returns what is
+// accepted when the text is not.
+struct Variable {
+  const char* name;
+  std::string fallback;       // the default as one would write it
+  const char* shown_default;  // in the documentation, when it depends on the machine
+  const char* meaning;
+  std::function<std::optional<std::string>(Config&, const std::string&)> read;
+  bool secret = false;
+};
+
+using Reader = std::function<std::optional<std::string>(Config&, const std::string&)>;
+
+Reader Text(std::string Config::*member, bool may_be_empty = false) {
+  return [=](Config& c, const std::string& text) -> std::optional<std::string> {
+    if ((text.empty() && !may_be_empty) || text.find('\n') != std::string::npos) {
+      return "one line of text that is not empty";
+    }
+    c.*member = text;
+    return std::nullopt;
+  };
+}
+
+Reader Choice(std::string Config::*member, std::vector<std::string> choices) {
+  return [=](Config& c, const std::string& text) -> std::optional<std::string> {
+    if (std::find(choices.begin(), choices.end(), text) == choices.end()) {
+      std::string accepted = "one of";
+      for (const std::string& choice : choices) {
+        accepted += (accepted == "one of" ? " " : ", ") + choice;
+      }
+      return accepted;
+    }
+    c.*member = text;
+    return std::nullopt;
+  };
+}
+
+Reader Duration(Nanos Config::*member, Nanos min, Nanos max) {
+  return [=](Config& c, const std::string& text) -> std::optional<std::string> {
+    const auto value = base::ParseDuration(text);
+    if (!value || *value < min || *value > max) {
+      return "a duration such as 500ms, 10s or 1m30s, from " + base::FormatDuration(min) + " to " +
+             base::FormatDuration(max);
+    }
+    c.*member = *value;
+    return std::nullopt;
+  };
+}
+
+Reader Integer(int64_t Config::*member, int64_t min, int64_t max) {
+  return [=](Config& c, const std::string& text) -> std::optional<std::string> {
+    const auto value = ParseInteger(text);
+    if (!value || *value < min || *value > max) {
+      return "a whole number from " + std::to_string(min) + " to " + std::to_string(max);
+    }
+    c.*member = *value;
+    return std::nullopt;
+  };
+}
+
+Reader Size(int64_t Config::*member, int64_t min, int64_t max) {
+  return [=](Config& c, const std::string& text) -> std::optional<std::string> {
+    const auto value = ParseSize(text);
+    if (!value || *value < min || *value > max) {
+      return "a size such as 64KiB, 256MiB or 1GiB, from " + std::to_string(min) + " to " +
+             std::to_string(max) + " bytes";
+    }
+    c.*member = *value;
+    return std::nullopt;
+  };
+}
+
+// An IP address, or a name as RFC 1123 has them. Digits and dots that are no address are no name
+// either.
+std::optional<std::string> ReadHost(Config& c, const std::string& text) {
+  std::array<unsigned char, 16> address{};
+  const bool literal = ::inet_pton(AF_INET, text.c_str(), address.data()) == 1 ||
+                       ::inet_pton(AF_INET6, text.c_str(), address.data()) == 1;
+  const bool name =
+      !text.empty() && text.size() <= 253 &&
+      text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") ==
+          std::string::npos &&
+      text.find_first_not_of("0123456789.") != std::string::npos;
+  if (!literal && !name) {
+    return "an IP address or a host name";
+  }
+  c.http_host = text;
+  return std::nullopt;
+}
+
+std::optional<std::string> ReadPort(Config& c, const std::string& text) {
+  const auto value = ParseInteger(text);
+  if (!value || *value < 1 || *value > 65535) {
+    return "a port number from 1 to 65535";
+  }
+  c.http_port = static_cast<uint16_t>(*value);
+  return std::nullopt;
+}
+
+std::optional<std::string> ReadRedisAddr(Config& c, const std::string& text) {
+  const size_t colon = text.rfind(':');
+  const auto port = colon == std::string::npos
+                        ? std::nullopt
+                        : ParseInteger(std::string_view(text).substr(colon + 1));
+  if (colon == 0 || !port || *port < 1 || *port > 65535) {
+    return "host:port";
+  }
+  c.redis_addr = text;
+  return std::nullopt;
+}
+
+std::optional<std::string> ReadDockerUser(Config& c, const std::string& text) {
+  const size_t colon = text.find(':');
+  const std::string_view user = std::string_view(text).substr(0, colon);
+  const bool group_ok = colon == std::string::npos ||
+                        ParseInteger(std::string_view(text).substr(colon + 1)).value_or(-1) >= 0;
+  if (ParseInteger(user).value_or(-1) < 0 || !group_ok) {
+    return "uid or uid:gid in numbers";
+  }
+  c.docker_user = text;
+  return std::nullopt;
+}
+
+std::string DefaultStateDir(const Environment& environment) {
+  if (::geteuid() == 0) {
+    return "/var/lib/code-sandbox";
+  }
+  if (const auto state = environment("XDG_STATE_HOME"); state && state->starts_with('/')) {
+    return *state + "/code-sandbox";
+  }
+  return environment("HOME").value_or("/tmp") + "/.local/state/code-sandbox";
+}
+
+// The folder of this program, for what is shipped beside it.
+std::string ProgramDir() {
+  std::string path(4096, '\0');
+  const ssize_t n = ::readlink("/proc/self/exe", path.data(), path.size());
+  path.resize(n > 0 ? static_cast<size_t>(n) : 0);
+  return path.substr(0, path.rfind('/'));
+}
+
+std::vector<Variable> Variables(const Environment& environment) {
+  const std::string user = std::to_string(::getuid()) + ":" + std::to_string(::getgid());
+  const std::string cores = std::to_string(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  const std::string here = ProgramDir();
+  return {
+      {"HTTP_HOST", "0.0.0.0", nullptr, "Address to bind; `./dev run` sets 127.0.0.1", ReadHost},
+      {"HTTP_PORT", "8080", nullptr, "Port", ReadPort},
+      {"HTTP_READ_TIMEOUT", "5s", nullptr, "Time to read a whole request",
+       Duration(&Config::http_read_timeout, base::kMillisecond, base::kHour)},
+      {"HTTP_WRITE_TIMEOUT", "10s", nullptr,
+       "Time to write a response; a wait extends it, a stalled reader does not",
+       Duration(&Config::http_write_timeout, base::kMillisecond, base::kHour)},
+      {"HTTP_SHUTDOWN_TIMEOUT", "15s", nullptr,
+       "Graceful stop: no new work, running jobs finish or go back to the queue",
+       Duration(&Config::http_shutdown_timeout, 0, base::kHour)},
+      {"HTTP_MAX_BODY", "32MiB", nullptr, "Largest request body",
+       Size(&Config::http_max_body, kKiB, kGiB)},
+      {"HTTP_MAX_CONNECTIONS", "4096", nullptr,
+       "Connections at once; more wait in the kernel's backlog",
+       Integer(&Config::http_max_connections, 1, 1'000'000)},
+      {"REDIS_ADDR", "redis:6379", nullptr,
+       "Redis as host:port; setting it selects JOB_STORE=redis under auto", ReadRedisAddr},
+      {"REDIS_PASSWORD", "", "empty", "Redis password", Text(&Config::redis_password, true), true},
+      {"REDIS_DB", "0", nullptr, "Redis database index", Integer(&Config::redis_db, 0, 1'000'000)},
+      {"JOB_STORE", "auto", nullptr,
+       "auto, memory, sqlite or redis. auto: redis when REDIS_ADDR is set, else sqlite under "
+       "STATE_DIR",
+       Choice(&Config::job_store, {"auto", "memory", "sqlite", "redis"})},
+      {"STATE_DIR", DefaultStateDir(environment),
+       "/var/lib/code-sandbox for root, else $XDG_STATE_HOME/code-sandbox or "
+       "~/.local/state/code-sandbox",
+       "Folder of the embedded store and of caches", Text(&Config::state_dir)},
+      {"JOB_TTL", "1h", nullptr, "How long finished jobs are kept",
+       Duration(&Config::job_ttl, base::kSecond, base::Nanos{24} * 365 * base::kHour)},
+      {"SANDBOX_QUEUE_SIZE", "10000", nullptr, "Jobs that may wait; more are answered with 429",
+       Integer(&Config::queue_size, 1, 100'000'000)},
+      {"SANDBOX_BACKEND", "auto", nullptr,
+       "auto, native or docker. auto: docker when SANDBOX_CONTAINER or SANDBOX_LANGUAGE_CONTAINERS "
+       "is set, else native",
+       Choice(&Config::backend, {"auto", "native", "docker"})},
+      {"SANDBOX_CONTAINER", "code-sandbox-runner", nullptr,
+       "The persistent runner container (docker backend)", Text(&Config::container)},
+      {"SANDBOX_LANGUAGE_CONTAINERS", "", "empty",
+       "Containers per language, `go=a|b,python=c` (docker backend)",
+       Text(&Config::language_containers, true)},
+      {"SANDBOX_JOB_DIR", "/tmp/jobs", nullptr,
+       "Host folder of job files (docker backend: the volume shared with the runner)",
+       Text(&Config::job_dir)},
+      {"SANDBOX_DOCKER_BIN", "docker", nullptr, "The Docker CLI to invoke; podman works too",
+       Text(&Config::docker_bin)},
+      {"SANDBOX_NETWORK", "", "empty", "Docker network that the runner is connected to for exec",
+       Text(&Config::network, true)},
+      {"SANDBOX_DOCKER_USER", user, "current uid:gid", "Passed to `docker exec --user`",
+       ReadDockerUser},
+      {"SANDBOX_TIMEOUT", "3s", nullptr, "Wall-clock limit of a job's run",
+       Duration(&Config::timeout, base::kMillisecond, base::kHour)},
+      {"SANDBOX_COMPILE_TIMEOUT", "10s", nullptr, "Wall-clock limit of a job's compilation",
+       Duration(&Config::compile_timeout, base::kMillisecond, base::kHour)},
+      {"SANDBOX_MAX_TIMEOUT", "60s", nullptr, "The longest timeout that a request may ask for",
+       Duration(&Config::max_timeout, base::kMillisecond, 24 * base::kHour)},
+      {"SANDBOX_MEMORY", "256MiB", nullptr, "Memory of a job's processes and files together",
+       Size(&Config::memory, 4 * kMiB, 1024 * kGiB)},
+      {"SANDBOX_PROCESSES", "64", nullptr, "Processes and threads of a job at once",
+       Integer(&Config::processes, 1, 30'000)},
+      {"SANDBOX_OUTPUT", "1MiB", nullptr, "Captured bytes of stdout and of stderr, each",
+       Size(&Config::output, kKiB, kGiB)},
+      {"SANDBOX_SLOTS", cores, "number of cores", "Jobs run at once",
+       Integer(&Config::slots, 1, 128)},
+      {"SANDBOX_MAX_ATTEMPTS", "3", nullptr, "How often a job is started when its worker dies",
+       Integer(&Config::max_attempts, 1, 100)},
+      {"SANDBOX_LEASE_TIME", "30s", nullptr,
+       "After this time without a sign of life a worker's jobs run elsewhere",
+       Duration(&Config::lease_time, base::kSecond, base::kHour)},
+      {"SANDBOX_MIN_ISOLATION", "rootless", nullptr,
+       "full, rootless or no-cgroup: below this level the service does not start "
+       "(docs/security.md)",
+       Choice(&Config::min_isolation, {"full", "rootless", "no-cgroup"})},
+      {"SANDBOX_SERVICE_USER", "nobody", nullptr,
+       "User that sandboxd becomes when started by root: a name, or uid:gid",
+       Text(&Config::service_user)},
+      {"SANDBOX_LANGUAGE_DIR", here + "/../share/code-sandbox/languages",
+       "../share/code-sandbox/languages beside the program", "Folder of the language files",
+       Text(&Config::language_dir)},
+      {"SANDBOX_SECCOMP_DIR", here + "/../share/code-sandbox/seccomp",
+       "../share/code-sandbox/seccomp beside the program", "Folder of the seccomp policies",
+       Text(&Config::seccomp_dir)},
+      {"SANDBOX_CACHE_DIR", "", "STATE_DIR/cache",
+       "Folder of toolchain caches, shown read-only to jobs", Text(&Config::cache_dir, true)},
+      {"SANDBOX_LAUNCHER", here + "/sandbox-launcher", "sandbox-launcher beside the program",
+       "The launcher program", Text(&Config::launcher)},
+      {"LOG_LEVEL", "info", nullptr, "debug, info, warning or error",
+       Choice(&Config::log_level, {"debug", "info", "warning", "error"})},
+  };
+}
+
+}  // namespace
+
+base::Result<Config> ReadConfig(const Environment& environment) {
+  Config config;
+  std::string errors;
+  const auto wrong = [&](const std::string& message) {
+    errors += (errors.empty() ? "" : "\n") + message;
+  };
+  for (const Variable& variable : Variables(environment)) {
+    const auto set = environment(variable.name);
+    const std::string& text = set ? *set : variable.fallback;
+    if (const auto accepted = variable.read(config, text)) {
+      const std::string shown = variable.secret ? "its value" : "'" + base::Printable(text) + "'";
+      wrong(std::string(variable.name) + ": " + shown + " is not accepted; it must be " +
+            *accepted);
+    }
+  }
+  config.redis_addr_set = environment("REDIS_ADDR").has_value();
+  if (config.job_store == "auto") {
+    config.job_store = config.redis_addr_set ? "redis" : "sqlite";
+  }
+  if (config.backend == "auto") {
+    const bool docker = environment("SANDBOX_CONTAINER").has_value() ||
+                        environment("SANDBOX_LANGUAGE_CONTAINERS").has_value();
+    config.backend = docker ? "docker" : "native";
+  }
+  if (config.cache_dir.empty()) {
+    config.cache_dir = config.state_dir + "/cache";
+  }
+  for (const auto& [name, path] :
+       {std::pair<const char*, const std::string&>{"STATE_DIR", config.state_dir},
+        {"SANDBOX_JOB_DIR", config.job_dir},
+        {"SANDBOX_CACHE_DIR", config.cache_dir}}) {
+    if (!path.starts_with('/')) {
+      wrong(std::string(name) + ": '" + base::Printable(path) +
+            "' is not accepted; it must be an absolute path");
+    }
+  }
+  if (config.timeout > config.max_timeout) {
+    wrong("SANDBOX_TIMEOUT: '" + base::FormatDuration(config.timeout) +
+          "' is not accepted; it must not exceed SANDBOX_MAX_TIMEOUT (" +
+          base::FormatDuration(config.max_timeout) + ")");
+  }
+  if (!errors.empty()) {
+    return base::InvalidArgument(errors);
+  }
+  return config;
+}
+
+std::string ConfigHelp() {
+  const Environment none = [](const char*) { return std::nullopt; };
+  std::string out;
+  for (const Variable& variable : Variables(none)) {
+    const std::string fallback =
+        variable.shown_default != nullptr ? variable.shown_default : variable.fallback;
+    out += "  " + std::string(variable.name) + " (" + fallback + "): " + variable.meaning + "\n";
+  }
+  return out;
+}
+
+std::string ConfigMarkdown() {
+  const Environment none = [](const char*) { return std::nullopt; };
+  std::string out = "| variable | default | meaning |\n|---|---|---|\n";
+  for (const Variable& variable : Variables(none)) {
+    std::string meaning = variable.meaning;
+    for (size_t at = meaning.find('|'); at != std::string::npos; at = meaning.find('|', at + 2)) {
+      meaning.replace(at, 1, "\\|");
+    }
+    const std::string fallback =
+        variable.shown_default != nullptr ? variable.shown_default : "`" + variable.fallback + "`";
+    out += "| `" + std::string(variable.name) + "` | " + fallback + " | " + meaning + " |\n";
+  }
+  return out;
+}
+
+}  // namespace app

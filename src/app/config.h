@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+
+namespace app {
+
+// Everything that the environment can set. The defaults live in the table of config.cc, which the
+// documentation is printed from.
+struct Config {
+  std::string http_host;
+  uint16_t http_port = 0;
+  base::Nanos http_read_timeout = 0;
+  base::Nanos http_write_timeout = 0;
+  base::Nanos http_shutdown_timeout = 0;
+  int64_t http_max_body = 0;
+  int64_t http_max_connections = 0;
+
+  std::string redis_addr;
+  std::string redis_password;
+  int64_t redis_db = 0;
+  bool redis_addr_set = false;
+
+  std::string job_store;  // memory, sqlite or redis: auto is resolved
+  std::string state_dir;
+  base::Nanos job_ttl = 0;
+  int64_t queue_size = 0;
+
+  std::string backend;  // native or docker: auto is resolved
+  std::string container;
+  std::string language_containers;
+  std::string job_dir;
+  std::string docker_bin;
+  std::string network;
+  std::string docker_user;
+
+  base::Nanos timeout = 0;
+  base::Nanos compile_timeout = 0;
+  base::Nanos max_timeout = 0;
+  int64_t memory = 0;
+  int64_t processes = 0;
+  int64_t output = 0;
+  int64_t slots = 0;
+  int64_t max_attempts = 0;
+  base::Nanos lease_time = 0;
+
+  std::string min_isolation;
+  std::string service_user;
+  std::string language_dir;
+  std::string seccomp_dir;
+  std::string cache_dir;
+  std::string launcher;
+  std::string log_level;
+};
+
+// Looks up a variable; nullopt when it is not set.
+using Environment = std::function<std::optional<std::string>(const char*)>;
+
+// Reads and validates. The error names the variable, its value (secrets excepted) and what is
+// accepted; all wrong variables are named at once, separated by newlines. Pure but for looking up
+// the current user.
+base::Result<Config> ReadConfig(const Environment& environment);
+
+// The table of docs/configuration.md, in Markdown.
+std::string ConfigMarkdown();
+
+// The same for a terminal: a line each.
+std::string ConfigHelp();
+
+}  // namespace app

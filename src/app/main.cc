@@ -1,0 +1,454 @@
+// sandboxd: reads the configuration, starts the launcher while it still may, gives up its
+// privileges, and runs the API and worker roles on one event loop.
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "app/config.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "executor/executor.h"
+#include "http/server.h"
+#include "language/language.h"
+#include "linux/confine.h"
+#include "sandbox/client.h"
+#include "sandbox/policy.h"
+#include "service/service.h"
+#include "store/stores.h"
+
+namespace app {
+namespace {
+
+namespace asio = boost::asio;
+using base::Error;
+using base::Log;
+using base::LogLevel;
+using base::Result;
+
+constexpr int kUsageError = 2;  // also for wrong configuration
+
+struct User {
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+Result<User> FindUser(const std::string& text) {
+  const size_t colon = text.find(':');
+  if (colon != std::string::npos) {
+    User user;
+    const char* end = text.data() + text.size();
+    const auto uid = std::from_chars(text.data(), end, user.uid);
+    const auto gid = std::from_chars(text.data() + colon + 1, end, user.gid);
+    if (uid.ec == std::errc() && uid.ptr == text.data() + colon && gid.ec == std::errc() &&
+        gid.ptr == end && user.uid != 0 && user.gid != 0) {
+      return user;
+    }
+    return base::InvalidArgument("SANDBOX_SERVICE_USER: '" + base::Printable(text) +
+                                 "' is not accepted; it must be uid:gid, both above 0, or a name");
+  }
+  const passwd* entry = ::getpwnam(text.c_str());  // NOLINT(concurrency-mt-unsafe): one thread yet
+  if (entry == nullptr || entry->pw_uid == 0) {
+    return base::InvalidArgument("SANDBOX_SERVICE_USER: there is no user '" +
+                                 base::Printable(text) +
+                                 "' other than root; create it or name another");
+  }
+  return User{entry->pw_uid, entry->pw_gid};
+}
+
+// Makes a folder that only this service uses. As root it is given to the service user, by
+// descriptor.
+Result<void> MakeFolder(const std::string& path, mode_t mode, const User* owner) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) {
+    return base::InvalidArgument("cannot create the folder " + path + ": " + error.message());
+  }
+  const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+  struct stat info {};
+
+  if (!fd.valid() || ::fstat(fd.get(), &info) != 0) {
+    return base::SysError("open " + path, errno);
+  }
+  if (owner != nullptr && info.st_uid != owner->uid) {
+    if (info.st_uid != 0) {
+      return base::InvalidArgument("the folder " + path + " belongs to another user (uid " +
+                                   std::to_string(info.st_uid) + ")");
+    }
+    if (::fchown(fd.get(), owner->uid, owner->gid) != 0) {
+      return base::SysError("chown " + path, errno);
+    }
+  }
+  if (::fchmod(fd.get(), mode) != 0) {
+    return base::SysError("chmod " + path, errno);
+  }
+  return {};
+}
+
+// For good: no capability, no other user, no way back by exec.
+Result<void> DropPrivileges(const User& user) {
+  if (::setgroups(0, nullptr) != 0 || ::setresgid(user.gid, user.gid, user.gid) != 0 ||
+      ::setresuid(user.uid, user.uid, user.uid) != 0) {
+    return base::SysError("become the service user", errno);
+  }
+  return {};
+}
+
+Result<void> Harden() {
+  if (!linux::DropCapabilities() || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || !linux::LimitTo(RLIMIT_CORE, 1)) {
+    return base::SysError("give up privileges", errno);
+  }
+  return {};
+}
+
+int Fail(const Error& error) {
+  std::fprintf(stderr, "sandboxd: %s\n", error.message.c_str());
+  return error.kind == base::ErrorKind::kInvalidArgument ? kUsageError : 1;
+}
+
+void Say(const std::string& line) {
+  std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+// What runs once everything is built; owns the parts in the order in which they depend on each
+// other.
+class App {
+ public:
+  explicit App(Config config) : config_(std::move(config)), signals_(loop_), sweep_timer_(loop_) {}
+
+  int Run() {
+    if (auto prepared = Prepare(); !prepared) {
+      return Fail(prepared.error());
+    }
+    if (auto started = Serve(); !started) {
+      return Fail(started.error());
+    }
+    loop_.run();
+    return exit_code_;
+  }
+
+  // Everything that start-up finds out, without serving.
+  int Doctor() {
+    const auto prepared = Prepare();
+    AnnounceMachine();
+    if (!prepared) {
+      return Fail(prepared.error());
+    }
+    Say("This machine can run jobs.");
+    return 0;
+  }
+
+ private:
+  // Up to the point where this process has given up its privileges.
+  Result<void> Prepare() {
+    if (config_.job_store == "redis") {
+      return base::InvalidArgument(
+          "JOB_STORE: redis is not built yet; use sqlite or memory, and do not set REDIS_ADDR");
+    }
+    if (config_.backend == "docker") {
+      return base::InvalidArgument(
+          "SANDBOX_BACKEND: docker is not built yet; use native, and set neither SANDBOX_CONTAINER "
+          "nor SANDBOX_LANGUAGE_CONTAINERS");
+    }
+    std::optional<User> user;
+    if (::geteuid() == 0) {
+      auto found = FindUser(config_.service_user);
+      if (!found) {
+        return found.error();
+      }
+      user = *found;
+    }
+    const User* owner = user ? &*user : nullptr;
+    if (auto made = MakeFolder(config_.state_dir, 0711, owner); !made) {
+      return made;
+    }
+    if (auto made = MakeFolder(config_.cache_dir, 0755, nullptr); !made) {
+      return made;
+    }
+    auto languages = language::Registry::Load(config_.language_dir);
+    if (!languages) {
+      return languages.error();
+    }
+    languages_ = std::move(*languages);
+    languages_.Detect();
+    sandbox::NativeOptions native;
+    for (const language::CacheMount& mount : languages_.BlockingWarmUp(config_.cache_dir, Say)) {
+      native.mounts.push_back({mount.source, mount.target});
+    }
+    auto filters = sandbox::CompileFilters(config_.seccomp_dir);
+    if (!filters) {
+      return filters.error();
+    }
+    native.launcher = config_.launcher;
+    native.min_isolation = config_.min_isolation;
+    native.park = static_cast<uint32_t>(config_.slots);
+    auto launcher = sandbox::StartLauncher(native, *filters);
+    if (!launcher) {
+      return launcher.error();
+    }
+    if (user) {
+      if (auto dropped = DropPrivileges(*user); !dropped) {
+        return dropped;
+      }
+    }
+    if (auto hardened = Harden(); !hardened) {
+      return hardened;
+    }
+    isolation_ = launcher->isolation + " (" + launcher->detail + ")";
+    launcher_ = std::move(*launcher);
+    return {};
+  }
+
+  Result<void> Serve() {
+    const std::string isolation = launcher_.isolation;
+    backend_ = sandbox::MakeNativeBackend(loop_, std::move(launcher_), [this] {
+      // Its rights are gone from this process: only a new start can bring it back. Leases return
+      // the jobs.
+      exit_code_ = 1;
+      Stop();
+    });
+    if (auto opened = OpenStore(); !opened) {
+      return opened;
+    }
+    http::Options http_options;
+    http_options.host = config_.http_host;
+    http_options.port = config_.http_port;
+    http_options.read_timeout = config_.http_read_timeout;
+    http_options.write_timeout = config_.http_write_timeout;
+    http_options.max_body_bytes = config_.http_max_body;
+    http_options.max_connections = static_cast<int>(config_.http_max_connections);
+    service::Options service_options;
+    service_options.max_timeout = config_.max_timeout;
+    service_options.max_wait = http_options.max_wait;
+    service_ = std::make_unique<service::Service>(service_options, *store_, languages_);
+    server_ = std::make_unique<http::Server>(
+        loop_, http_options,
+        http::HealthInfo{PROJECT_VERSION, isolation, std::string(store_->name()), config_.backend},
+        *service_);
+    auto port = server_->Listen();
+    if (!port) {
+      return base::InvalidArgument("HTTP_HOST, HTTP_PORT: cannot listen on " + config_.http_host +
+                                   ":" + std::to_string(config_.http_port) + ": " +
+                                   port.error().message);
+    }
+    StartWorker();
+    const bool v6 = config_.http_host.find(':') != std::string::npos;
+    Say("Code Sandbox API " PROJECT_VERSION " on http://" +
+        (v6 ? "[" + config_.http_host + "]" : config_.http_host) + ":" + std::to_string(*port));
+    AnnounceMachine();
+    signals_.add(SIGINT);
+    signals_.add(SIGTERM);
+    signals_.async_wait([this](const boost::system::error_code& error, int) {
+      if (!error) {
+        Stop();
+      }
+    });
+    Sweep();
+    return {};
+  }
+
+  Result<void> OpenStore() {
+    job::StoreOptions options;
+    options.max_queued = config_.queue_size;
+    options.job_ttl = config_.job_ttl;
+    options.max_attempts = static_cast<int>(config_.max_attempts);
+    options.lease_time = config_.lease_time;
+    const store::Post post = [this](std::function<void()> work) {
+      asio::post(loop_, std::move(work));
+    };
+    if (config_.job_store == "memory") {
+      store_ = store::MakeMemoryStore(options, post);
+      return {};
+    }
+    auto opened = store::OpenSqliteStore(config_.state_dir + "/jobs.db", options, post);
+    if (!opened) {
+      const bool unreachable = opened.error().sys_errno == EACCES;
+      return unreachable ? base::InvalidArgument(
+                               "STATE_DIR: the service user (SANDBOX_SERVICE_USER, uid " +
+                               std::to_string(::geteuid()) + ") cannot reach " + config_.state_dir +
+                               "; every folder above it must be searchable by that user")
+                         : opened.error();
+    }
+    store_ = std::move(*opened);
+    return {};
+  }
+
+  void StartWorker() {
+    executor::Options options;
+    options.worker = base::RandomId(6);
+    options.slots = static_cast<int>(config_.slots);
+    options.timeout = config_.timeout;
+    options.compile_timeout = config_.compile_timeout;
+    options.memory_bytes = config_.memory;
+    options.processes = config_.processes;
+    options.output_bytes = config_.output;
+    options.lease_time = config_.lease_time;
+    executor_ =
+        std::make_unique<executor::Executor>(loop_, options, *store_, *backend_, languages_);
+    // This process is alone on its store: whatever runs there ran in a process that is dead.
+    store_->Recover([this](Result<int64_t> recovered) {
+      if (!recovered) {
+        Log(LogLevel::kError, "cannot recover jobs", {{"error", recovered.error().message}});
+        exit_code_ = 1;
+        return Stop();
+      }
+      if (*recovered > 0) {
+        Log(LogLevel::kInfo, "jobs of the last run go back to the queue",
+            {{"jobs", std::to_string(*recovered)}});
+      }
+      if (!stopping_) {
+        executor_->Start();
+      }
+    });
+  }
+
+  void AnnounceMachine() const {
+    Say("  isolation: " + (isolation_.empty() ? "none" : isolation_));
+    Say("  store:     " + config_.job_store +
+        (config_.job_store == "sqlite" ? " in " + config_.state_dir : ""));
+    for (const language::Language& language : languages_.all()) {
+      Say("  language:  " + language.id + " " +
+          (language.available ? language.version + " (" + language.tool + ")"
+                              : "unavailable: " + language.unavailable_reason));
+    }
+  }
+
+  void Sweep() {
+    sweep_timer_.expires_after(std::chrono::seconds(1));
+    sweep_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error || stopping_) {
+        return;
+      }
+      store_->Sweep([this](Result<void> swept) {
+        if (!swept) {
+          Log(LogLevel::kWarning, "sweep failed", {{"error", swept.error().message}});
+        }
+        Sweep();
+      });
+    });
+  }
+
+  // Graceful: no new connections and jobs, running ones finish within the time or go back to the
+  // queue.
+  void Stop() {
+    if (stopping_) {
+      return;
+    }
+    stopping_ = true;
+    Log(LogLevel::kInfo, "stopping",
+        {{"running", std::to_string(executor_ ? executor_->running() : 0)}});
+    sweep_timer_.cancel();
+    boost::system::error_code ignored;
+    signals_.cancel(ignored);
+    // A little less for jobs than for everything, so that their outcomes and last answers still get
+    // out.
+    const base::Nanos total = config_.http_shutdown_timeout;
+    const base::Nanos for_jobs =
+        std::max<base::Nanos>(0, total - std::max(total / 5, base::kSecond));
+    if (!executor_) {
+      return loop_.stop();
+    }
+    executor_->Stop(for_jobs, [this, total] {
+      if (!server_) {
+        return loop_.stop();
+      }
+      server_->Stop(total / 5, [this] { loop_.stop(); });
+    });
+  }
+
+  Config config_;
+  asio::io_context loop_{1};
+  asio::signal_set signals_;
+  asio::steady_timer sweep_timer_;
+  language::Registry languages_;
+  sandbox::Launcher launcher_;  // until the backend takes it over
+  std::string isolation_;
+  std::unique_ptr<sandbox::Backend> backend_;
+  std::unique_ptr<job::Store> store_;
+  std::unique_ptr<service::Service> service_;
+  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<executor::Executor> executor_;
+  bool stopping_ = false;
+  int exit_code_ = 0;
+};
+
+constexpr char kHelp[] =
+    "sandboxd " PROJECT_VERSION
+    ": runs untrusted code over HTTP.\n"
+    "\n"
+    "  sandboxd                        serve\n"
+    "  sandboxd --doctor               say what this machine offers and what is missing\n"
+    "  sandboxd --print-config-docs    the table of all environment variables, in Markdown\n"
+    "  sandboxd --version\n"
+    "\n"
+    "Configuration is by environment variables only:\n";
+
+int Main(int argc, char** argv) {
+  static constexpr option kOptions[] = {{"help", no_argument, nullptr, 'h'},
+                                        {"version", no_argument, nullptr, 'v'},
+                                        {"print-config-docs", no_argument, nullptr, 'd'},
+                                        {"doctor", no_argument, nullptr, 'c'},
+                                        {nullptr, 0, nullptr, 0}};
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread yet
+  const int choice = ::getopt_long(argc, argv, "hv", kOptions, nullptr);
+  if (choice == 'h') {
+    std::fputs((kHelp + ConfigHelp()).c_str(), stdout);
+    return 0;
+  }
+  if (choice == 'v') {
+    std::puts(PROJECT_VERSION);
+    return 0;
+  }
+  if (choice == 'd') {
+    std::fputs(ConfigMarkdown().c_str(), stdout);
+    return 0;
+  }
+  if ((choice != -1 && choice != 'c') || optind < argc) {
+    std::fputs("sandboxd: unknown option or argument; see sandboxd --help\n", stderr);
+    return kUsageError;
+  }
+  auto config = ReadConfig([](const char* name) -> std::optional<std::string> {
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): one thread yet
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  });
+  if (!config) {
+    return Fail(config.error());
+  }
+  // Read once; nothing that reads this process's environment later finds a secret.
+  ::unsetenv("REDIS_PASSWORD");  // NOLINT(concurrency-mt-unsafe): one thread yet
+  base::SetLogLevel(config->log_level == "debug"     ? LogLevel::kDebug
+                    : config->log_level == "warning" ? LogLevel::kWarning
+                    : config->log_level == "error"   ? LogLevel::kError
+                                                     : LogLevel::kInfo);
+  App app(std::move(*config));
+  return choice == 'c' ? app.Doctor() : app.Run();
+}
+
+}  // namespace
+}  // namespace app
+
+int main(int argc, char** argv) {
+  try {
+    return app::Main(argc, argv);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "sandboxd: unexpected failure: %s\n", e.what());
+    return 1;
+  }
+}

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+// Bytes and text. Thread-safe, non-blocking.
+namespace base {
+
+// Strict UTF-8 as RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
+bool IsValidUtf8(std::string_view bytes);
+
+// The longest prefix of `bytes` of at most `max` bytes that does not end inside a UTF-8 sequence.
+// Used when a capture is cut at its cap, so that the cut itself does not make valid text invalid.
+std::string_view TruncateUtf8(std::string_view bytes, size_t max);
+
+std::string Base64Encode(std::string_view bytes);
+
+// Standard alphabet with padding; white space or wrong padding is kInvalidArgument.
+Result<std::string> Base64Decode(std::string_view text);
+
+// `text` with control characters, quotes and invalid bytes escaped, cut to `max` bytes: safe in a
+// log line or an error message.
+std::string Printable(std::string_view text, size_t max = 200);
+
+// `bytes` random bytes from getrandom(2), in URL-safe base64 without padding.
+std::string RandomId(size_t bytes = 16);
+
+}  // namespace base

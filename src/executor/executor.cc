@@ -1,0 +1,414 @@
+#include "executor/executor.h"
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "base/log.h"
+#include "executor/run.h"
+
+namespace executor {
+namespace {
+
+using boost::asio::steady_timer;
+
+// OnQueued is the fast path; this catches what it cannot tell, such as leases that expire
+// elsewhere.
+constexpr std::chrono::seconds kPollEvery(1);
+
+constexpr int kFinishTries = 10;
+constexpr base::Nanos kFinishFirstPause = 100 * base::kMillisecond;
+constexpr base::Nanos kFinishMaxPause = 5 * base::kSecond;
+
+// What killed jobs have, past the deadline of Stop, to die and to be given back.
+constexpr base::Nanos kReleaseGrace = 2 * base::kSecond;
+
+std::chrono::nanoseconds ToChrono(base::Nanos nanos) {
+  return std::chrono::nanoseconds(nanos);
+}
+
+}  // namespace
+
+// Owned by Executor; the callbacks of loop, store and backend hold it weakly.
+class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
+ public:
+  Impl(boost::asio::io_context& loop, Options options, job::Store& store, sandbox::Backend& backend,
+       const language::Registry& languages)
+      : loop_(loop),
+        options_(std::move(options)),
+        store_(store),
+        backend_(backend),
+        languages_(languages),
+        poll_timer_(loop),
+        stop_timer_(loop) {}
+
+  void Start() {
+    store_.OnQueued([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) {
+        self->Wake();
+      }
+    });
+    ArmPollTimer();
+    Wake();
+  }
+
+  void Stop(base::Nanos deadline, std::function<void()> drained) {
+    if (stopping_) {
+      return;
+    }
+    stopping_ = true;
+    drained_ = std::move(drained);
+    poll_timer_.cancel();
+    After(stop_timer_, deadline, [](Impl& self) { self.Kill(); });
+    // Posted, so that `drained` is never called from within Stop.
+    boost::asio::post(loop_, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) {
+        self->CheckDrained();
+      }
+    });
+  }
+
+  // Before destruction: nothing of ours runs on, and no callback comes.
+  void Abandon() {
+    stopping_ = true;
+    drained_ = nullptr;
+    poll_timer_.cancel();
+    stop_timer_.cancel();
+    for (auto& [number, slot] : slots_) {
+      slot->timer.cancel();
+      if (slot->run) {  // none when the lease arrived after Stop
+        slot->run->Abandon();
+      }
+    }
+    slots_.clear();
+  }
+
+  int running() const { return static_cast<int>(slots_.size()); }
+
+ private:
+  enum class Phase { kRunning, kLost, kReleasing, kFinishing };
+
+  struct Slot {
+    explicit Slot(boost::asio::io_context& loop) : timer(loop), finish_timer(loop) {}
+
+    job::Lease lease;
+    Phase phase = Phase::kRunning;
+    std::shared_ptr<Run> run;    // null when it is given back at once
+    steady_timer timer;          // the next renewal
+    steady_timer finish_timer;   // the next try to store the outcome
+    base::Nanos held_until = 0;  // monotonic: the lease may be someone else's from then on
+    job::Outcome outcome;
+    int finish_tries = 0;
+  };
+
+  using SlotMap = std::map<uint64_t, std::shared_ptr<Slot>>;
+
+  // Calls `then(*this)` after `pause` unless the timer is cancelled or set again.
+  template <typename Then>
+  void After(steady_timer& timer, base::Nanos pause, Then then) {
+    timer.expires_after(ToChrono(pause));
+    timer.async_wait([weak = weak_from_this(), then](const boost::system::error_code& error) {
+      const auto self = weak.lock();
+      if (!error && self) {
+        then(*self);
+      }
+    });
+  }
+
+  void ArmPollTimer() {
+    After(poll_timer_, std::chrono::nanoseconds(kPollEvery).count(), [](Impl& self) {
+      self.Poll();
+      self.ArmPollTimer();
+    });
+  }
+
+  // Polls from the loop, not from within whatever store call has told us.
+  void Wake() {
+    if (std::exchange(woken_, true)) {
+      return;
+    }
+    boost::asio::post(loop_, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) {
+        self->woken_ = false;
+        self->Poll();
+      }
+    });
+  }
+
+  void Poll() {
+    const int free = options_.slots - running();
+    if (stopping_ || free <= 0) {
+      return;
+    }
+    if (leasing_) {
+      poll_again_ = true;  // the answer under way may have been formed before the news
+      return;
+    }
+    leasing_ = true;
+    const base::Nanos asked_at = base::MonotonicNow();
+    store_.LeaseJobs(
+        options_.worker, free,
+        [weak = weak_from_this(), asked_at](base::Result<std::vector<job::Lease>> leases) {
+          if (const auto self = weak.lock()) {
+            self->OnLeased(asked_at, std::move(leases));
+          }
+        });
+  }
+
+  void OnLeased(base::Nanos asked_at, base::Result<std::vector<job::Lease>> leases) {
+    leasing_ = false;
+    if (!leases) {
+      base::Log(base::LogLevel::kWarning, "cannot lease jobs", {{"error", leases.error().message}});
+    } else {
+      for (job::Lease& lease : *leases) {
+        StartJob(asked_at, std::move(lease));
+      }
+    }
+    if (std::exchange(poll_again_, false)) {
+      Wake();
+    }
+    CheckDrained();
+  }
+
+  void StartJob(base::Nanos asked_at, job::Lease lease) {
+    const uint64_t number = ++last_number_;
+    const auto slot = std::make_shared<Slot>(loop_);
+    slot->held_until = asked_at + options_.lease_time;
+    slot->lease.token = lease.token;
+    slot->lease.job.id = lease.job.id;
+    slots_.emplace(number, slot);
+    if (stopping_) {
+      ReleaseJob(number);
+      return;
+    }
+    const language::Language* language = languages_.Find(lease.job.submission.language);
+    slot->run = std::make_shared<Run>(
+        loop_, options_, backend_, language, std::move(lease.job),
+        [weak = weak_from_this(), number](std::optional<job::Outcome> outcome) {
+          if (const auto self = weak.lock()) {
+            self->OnRunDone(number, std::move(outcome));
+          }
+        });
+    slot->run->Start();
+    ArmRenewal(number);
+  }
+
+  std::shared_ptr<Slot> Find(uint64_t number) const {
+    const auto it = slots_.find(number);
+    return it == slots_.end() ? nullptr : it->second;
+  }
+
+  void ArmRenewal(uint64_t number) {
+    if (const auto slot = Find(number)) {
+      After(slot->timer, options_.lease_time / 3, [number](Impl& self) { self.Renew(number); });
+    }
+  }
+
+  void Renew(uint64_t number) {
+    const auto slot = Find(number);
+    if (!slot) {
+      return;
+    }
+    const base::Nanos asked_at = base::MonotonicNow();
+    store_.Renew(slot->lease.job.id, slot->lease.token,
+                 [weak = weak_from_this(), number, asked_at](base::Result<void> renewed) {
+                   if (const auto self = weak.lock()) {
+                     self->OnRenewed(number, asked_at, renewed);
+                   }
+                 });
+  }
+
+  void OnRenewed(uint64_t number, base::Nanos asked_at, const base::Result<void>& renewed) {
+    const auto slot = Find(number);
+    if (!slot) {
+      return;
+    }
+    if (renewed) {
+      slot->held_until = asked_at + options_.lease_time;
+    } else {
+      base::Log(base::LogLevel::kWarning, "cannot renew a lease",
+                {{"job", slot->lease.job.id}, {"error", renewed.error().message}});
+    }
+    const bool gone = !renewed && (renewed.error().kind == base::ErrorKind::kConflict ||
+                                   renewed.error().kind == base::ErrorKind::kNotFound);
+    // In any other phase the answer to Finish or Release is on its way and decides.
+    if (gone && slot->phase == Phase::kRunning) {
+      slot->phase = Phase::kLost;
+      slot->run->Cancel();
+      return;
+    }
+    if (slot->phase == Phase::kRunning || slot->phase == Phase::kFinishing) {
+      ArmRenewal(number);
+    }
+  }
+
+  void OnRunDone(uint64_t number, std::optional<job::Outcome> outcome) {
+    const auto slot = Find(number);
+    if (!slot) {
+      return;
+    }
+    switch (slot->phase) {
+      case Phase::kLost:
+        Drop(number);
+        return;
+      case Phase::kReleasing:
+        ReleaseJob(number);
+        return;
+      case Phase::kRunning:
+      case Phase::kFinishing:
+        break;
+    }
+    if (!outcome) {
+      ReleaseJob(number);
+      return;
+    }
+    slot->phase = Phase::kFinishing;
+    slot->outcome = *std::move(outcome);
+    slot->outcome.finished_at = base::WallNow();
+    Finish(number);
+  }
+
+  void Finish(uint64_t number) {
+    const auto slot = Find(number);
+    if (!slot) {
+      return;
+    }
+    ++slot->finish_tries;
+    store_.Finish(slot->lease.job.id, slot->lease.token, slot->outcome,
+                  [weak = weak_from_this(), number](base::Result<void> finished) {
+                    if (const auto self = weak.lock()) {
+                      self->OnFinished(number, finished);
+                    }
+                  });
+  }
+
+  void OnFinished(uint64_t number, const base::Result<void>& finished) {
+    const auto slot = Find(number);
+    if (!slot) {
+      return;
+    }
+    if (finished) {
+      Drop(number);
+      return;
+    }
+    const base::Error& error = finished.error();
+    const base::Nanos pause =
+        std::min(kFinishMaxPause, kFinishFirstPause << (slot->finish_tries - 1));
+    const bool hopeless = error.kind == base::ErrorKind::kConflict ||
+                          error.kind == base::ErrorKind::kNotFound ||
+                          slot->finish_tries >= kFinishTries || killed_ ||
+                          base::MonotonicNow() + pause >= slot->held_until;
+    base::Log(hopeless ? base::LogLevel::kError : base::LogLevel::kWarning,
+              hopeless ? "an outcome is lost, the job runs again or is someone else's"
+                       : "cannot store an outcome, trying again",
+              {{"job", slot->lease.job.id},
+               {"error", error.message},
+               {"try", std::to_string(slot->finish_tries)}});
+    if (hopeless) {
+      Drop(number);
+      return;
+    }
+    After(slot->finish_timer, pause, [number](Impl& self) { self.Finish(number); });
+  }
+
+  void ReleaseJob(uint64_t number) {
+    const auto slot = Find(number);
+    slot->phase = Phase::kReleasing;
+    slot->timer.cancel();
+    store_.Release(slot->lease.job.id, slot->lease.token,
+                   [weak = weak_from_this(), number](base::Result<void> released) {
+                     const auto self = weak.lock();
+                     if (!self) {
+                       return;
+                     }
+                     if (!released) {
+                       base::Log(base::LogLevel::kWarning, "cannot release a job",
+                                 {{"error", released.error().message}});
+                     }
+                     self->Drop(number);
+                   });
+  }
+
+  void Drop(uint64_t number) {
+    slots_.erase(number);
+    Wake();
+    CheckDrained();
+  }
+
+  // The deadline of Stop has passed.
+  void Kill() {
+    killed_ = true;
+    const SlotMap slots = slots_;
+    for (const auto& [number, slot] : slots) {
+      if (slot->phase == Phase::kRunning) {
+        slot->phase = Phase::kReleasing;
+        slot->run->Cancel();
+      } else if (slot->phase == Phase::kFinishing && slot->finish_timer.cancel() > 0) {
+        Drop(number);
+      }
+    }
+    After(stop_timer_, kReleaseGrace, [](Impl& self) {
+      base::Log(base::LogLevel::kError, "jobs are left behind; their leases will expire",
+                {{"jobs", std::to_string(self.running())}});
+      self.CallDrained();
+    });
+  }
+
+  void CheckDrained() {
+    if (stopping_ && !leasing_ && slots_.empty()) {
+      CallDrained();
+    }
+  }
+
+  void CallDrained() {
+    stop_timer_.cancel();
+    if (const auto drained = std::exchange(drained_, nullptr)) {
+      drained();
+    }
+  }
+
+  boost::asio::io_context& loop_;
+  const Options options_;
+  job::Store& store_;
+  sandbox::Backend& backend_;
+  const language::Registry& languages_;
+  steady_timer poll_timer_;
+  steady_timer stop_timer_;
+  bool woken_ = false;
+  bool leasing_ = false;
+  bool poll_again_ = false;
+  bool stopping_ = false;
+  bool killed_ = false;
+  std::function<void()> drained_;
+  uint64_t last_number_ =
+      0;  // jobs are numbered: an id may come back while its first run still ends
+  SlotMap slots_;
+};
+
+Executor::Executor(boost::asio::io_context& loop, Options options, job::Store& store,
+                   sandbox::Backend& backend, const language::Registry& languages)
+    : impl_(std::make_shared<Impl>(loop, std::move(options), store, backend, languages)) {}
+
+// NOLINTNEXTLINE(bugprone-exception-escape): cancelling timers throws for bad descriptors only
+Executor::~Executor() {
+  impl_->Abandon();
+}
+
+void Executor::Start() {
+  impl_->Start();
+}
+
+void Executor::Stop(base::Nanos deadline, std::function<void()> drained) {
+  impl_->Stop(deadline, std::move(drained));
+}
+
+int Executor::running() const {
+  return impl_->running();
+}
+
+}  // namespace executor

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/time.h"
+#include "job/store.h"
+#include "language/language.h"
+#include "sandbox/spec.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace executor {
+
+struct Options {
+  std::string worker;  // this process's name in the store
+  int slots = 1;       // jobs run at once
+  base::Nanos timeout = 3 * base::kSecond;
+  base::Nanos compile_timeout = 10 * base::kSecond;
+  int64_t memory_bytes = 256LL << 20;
+  int64_t processes = 64;
+  int64_t output_bytes = 1LL << 20;
+  int64_t compile_memory_bytes = 1LL << 30;
+  int64_t compile_processes = 256;
+  base::Nanos lease_time = 30 * base::kSecond;  // renewed at a third of it
+};
+
+// The worker role: leases jobs from the store, compiles, runs, writes the outcome. Lives on the
+// event loop's thread. Store, backend and languages must outlive it.
+class Executor {
+ public:
+  Executor(boost::asio::io_context& loop, Options options, job::Store& store,
+           sandbox::Backend& backend, const language::Registry& languages);
+  ~Executor();  // NOLINT(bugprone-exception-escape): as in executor.cc
+
+  // Begins to lease.
+  void Start();
+
+  // Takes no more jobs; `drained` is called once when the running ones have finished, or, after
+  // `deadline` from now, when the rest were killed and released to the queue.
+  void Stop(base::Nanos deadline, std::function<void()> drained);
+
+  int running() const;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace executor

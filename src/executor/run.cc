@@ -1,0 +1,212 @@
+#include "executor/run.h"
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <utility>
+
+#include "base/log.h"
+#include "executor/verdict.h"
+
+namespace executor {
+namespace {
+
+// Tries of one lease before a job whose sandbox fails is given up, and the pause between them.
+constexpr int kMaxTries = 3;
+constexpr std::chrono::milliseconds kRetryPause(200);
+
+}  // namespace
+
+struct Run::Retry {
+  explicit Retry(boost::asio::io_context& loop) : timer(loop) {}
+
+  boost::asio::steady_timer timer;
+};
+
+Run::Run(boost::asio::io_context& loop, const Options& options, sandbox::Backend& backend,
+         const language::Language* language, job::Job job, Done done)
+    : loop_(loop),
+      options_(options),
+      backend_(backend),
+      language_(language),
+      job_(std::move(job)),
+      done_(std::move(done)),
+      retry_(std::make_unique<Retry>(loop)) {}
+
+Run::~Run() = default;
+
+void Run::Start() {
+  if (language_ == nullptr) {
+    Fail("The language '" + job_.submission.language + "' is not known to this worker.");
+  } else if (!language_->available) {
+    Fail("The language '" + job_.submission.language +
+         "' is not available on this worker: " + language_->unavailable_reason + ".");
+  } else {
+    Begin();
+  }
+}
+
+void Run::Cancel() {
+  if (cancelled_) {
+    return;
+  }
+  cancelled_ = true;
+  if (sandbox_) {
+    backend_.Cancel(*sandbox_);  // its end arrives as usual
+  } else if (retry_->timer.cancel() > 0) {
+    PostDone(std::nullopt);
+  }
+}
+
+void Run::Abandon() {
+  done_ = nullptr;
+  Cancel();
+}
+
+void Run::Begin() {
+  ++tries_;
+  compile_.reset();
+  binary_.reset();
+  if (language_->compile) {
+    StartCompile();
+  } else {
+    StartRun();
+  }
+}
+
+void Run::StartCompile() {
+  const language::Step& step = *language_->compile;
+  sandbox::Spec spec;
+  spec.profile = sandbox::Profile::kCompile;
+  spec.argv = step.argv;
+  spec.env = step.env;
+  spec.files.push_back({language_->source, false, job_.submission.code, nullptr});
+  spec.limits.wall_time = options_.compile_timeout;
+  spec.limits.memory_bytes = std::max(options_.compile_memory_bytes, step.memory_bytes);
+  spec.limits.processes = std::max(options_.compile_processes, step.processes);
+  spec.limits.output_bytes = options_.output_bytes;
+  spec.collect.push_back(step.output);
+  Launch(std::move(spec), &Run::CompileEnded);
+}
+
+void Run::CompileEnded(sandbox::RunResult result) {
+  if (result.cause == sandbox::Cause::kInternal) {
+    SandboxFailed("compile", result.message);
+    return;
+  }
+  compile_ = CompileOutput(result);
+  std::optional<std::string> failure = CompileFailure(result, limits_);
+  if (failure) {
+    job::Result outcome;
+    outcome.verdict = job::Verdict::kCompileError;
+    outcome.message = *std::move(failure);
+    Complete(std::move(outcome));
+    return;
+  }
+  binary_ = result.collected.front().fd;
+  StartRun();
+}
+
+void Run::StartRun() {
+  const language::Step& step = language_->run;
+  sandbox::Spec spec;
+  spec.profile = sandbox::Profile::kRun;
+  spec.argv = step.argv;
+  spec.env = step.env;
+  if (language_->compile) {
+    spec.files.push_back({language_->compile->output, true, "", binary_});
+  } else {
+    spec.files.push_back({language_->source, false, job_.submission.code, nullptr});
+  }
+  spec.stdin_data = job_.submission.stdin_data;
+  const base::Nanos asked = job_.submission.timeout;
+  spec.limits.wall_time = asked > 0 ? asked : options_.timeout;
+  spec.limits.memory_bytes = std::max(options_.memory_bytes, step.memory_bytes);
+  spec.limits.processes = std::max(options_.processes, step.processes);
+  spec.limits.output_bytes = options_.output_bytes;
+  Launch(std::move(spec), &Run::RunEnded);
+}
+
+void Run::RunEnded(sandbox::RunResult result) {
+  if (result.cause == sandbox::Cause::kInternal) {
+    SandboxFailed("run", result.message);
+    return;
+  }
+  const base::Nanos start_time = result.start_time;
+  job::Result outcome = RunVerdict(std::move(result), limits_);
+  outcome.start_time = start_time;
+  Complete(std::move(outcome));
+}
+
+void Run::Launch(sandbox::Spec spec, void (Run::*ended)(sandbox::RunResult)) {
+  limits_ = spec.limits;
+  sandbox_ = backend_.Start(std::move(spec), {},
+                            [self = shared_from_this(), ended](sandbox::RunResult result) {
+                              self->sandbox_.reset();
+                              // A run that nobody waits for any more has no outcome, however it
+                              // ended.
+                              if (self->cancelled_) {
+                                self->CallDone(std::nullopt);
+                              } else if (result.cause == sandbox::Cause::kCancelled) {
+                                self->SandboxFailed("run", "it was cancelled by the backend");
+                              } else {
+                                (self.get()->*ended)(std::move(result));
+                              }
+                            });
+}
+
+void Run::SandboxFailed(const std::string& step, const std::string& message) {
+  base::Log(base::LogLevel::kError, "sandbox failed",
+            {{"job", job_.id},
+             {"step", step},
+             {"error", message},
+             {"try", std::to_string(tries_)},
+             {"attempt", std::to_string(job_.attempts)}});
+  if (tries_ >= kMaxTries) {
+    Fail("The sandbox failed: " + message);
+    return;
+  }
+  retry_->timer.expires_after(kRetryPause);
+  retry_->timer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (error) {
+      return;  // Cancel has answered
+    }
+    if (self->cancelled_) {
+      self->CallDone(std::nullopt);
+    } else {
+      self->Begin();
+    }
+  });
+}
+
+void Run::Complete(job::Result result) {
+  result.compile = std::move(compile_);
+  result.queue_time = std::max<base::Nanos>(0, job_.started_at - job_.created_at);
+  job::Outcome outcome;
+  outcome.status = job::Status::kCompleted;
+  outcome.result = std::move(result);
+  PostDone(std::move(outcome));
+}
+
+void Run::Fail(std::string error) {
+  job::Outcome outcome;
+  outcome.status = job::Status::kFailed;
+  outcome.error = std::move(error);
+  PostDone(std::move(outcome));
+}
+
+void Run::PostDone(std::optional<job::Outcome> outcome) {
+  boost::asio::post(loop_, [self = shared_from_this(), outcome = std::move(outcome)]() mutable {
+    self->CallDone(self->cancelled_ ? std::nullopt : std::move(outcome));
+  });
+}
+
+void Run::CallDone(std::optional<job::Outcome> outcome) {
+  if (Done done = std::exchange(done_, nullptr)) {
+    done(std::move(outcome));
+  }
+}
+
+}  // namespace executor

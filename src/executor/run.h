@@ -1,0 +1,67 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "executor/executor.h"
+#include "job/store.h"
+#include "language/language.h"
+#include "sandbox/spec.h"
+
+namespace executor {
+
+// One job's life: compile if the language has that step, run, map to an outcome. A failure of the
+// sandbox itself is tried again a few times before the job is given up. Lives on the event loop's
+// thread. Options, backend and language must outlive it; it keeps itself alive while a sandbox
+// runs.
+class Run : public std::enable_shared_from_this<Run> {
+ public:
+  // Called once, never from within Start or Cancel: the outcome (finished_at unset), or nullopt
+  // when the run was cancelled.
+  using Done = std::function<void(std::optional<job::Outcome>)>;
+
+  // `language` may be null or unavailable: the job fails with a message that says so.
+  Run(boost::asio::io_context& loop, const Options& options, sandbox::Backend& backend,
+      const language::Language* language, job::Job job, Done done);
+  ~Run();
+
+  void Start();
+
+  // Kills what runs; `done` follows with nullopt once nothing of it is left.
+  void Cancel();
+
+  // Cancels, and `done` is not called any more.
+  void Abandon();
+
+ private:
+  struct Retry;
+
+  void Begin();
+  void StartCompile();
+  void CompileEnded(sandbox::RunResult result);
+  void StartRun();
+  void RunEnded(sandbox::RunResult result);
+  void Launch(sandbox::Spec spec, void (Run::*ended)(sandbox::RunResult));
+  void SandboxFailed(const std::string& step, const std::string& message);
+  void Complete(job::Result result);
+  void Fail(std::string error);
+  void PostDone(std::optional<job::Outcome> outcome);
+  void CallDone(std::optional<job::Outcome> outcome);
+
+  boost::asio::io_context& loop_;
+  const Options& options_;
+  sandbox::Backend& backend_;
+  const language::Language* language_;
+  const job::Job job_;
+  Done done_;
+  std::unique_ptr<Retry> retry_;
+  int tries_ = 0;
+  bool cancelled_ = false;
+  std::optional<sandbox::Backend::RunId> sandbox_;  // what runs at the moment
+  sandbox::Limits limits_;                          // of what runs at the moment
+  std::optional<job::CompileResult> compile_;
+  std::shared_ptr<base::UniqueFd> binary_;
+};
+
+}  // namespace executor

@@ -1,0 +1,149 @@
+#include "executor/verdict.h"
+
+#include <array>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "base/time.h"
+
+namespace executor {
+namespace {
+
+using sandbox::Cause;
+
+std::string FormatBytes(int64_t bytes) {
+  constexpr std::array<std::pair<int, const char*>, 3> kUnits = {
+      {{30, "GiB"}, {20, "MiB"}, {10, "KiB"}}};
+  for (const auto& [shift, unit] : kUnits) {
+    if (bytes > 0 && bytes % (int64_t{1} << shift) == 0) {
+      return std::to_string(bytes >> shift) + unit;
+    }
+  }
+  return std::to_string(bytes) + " bytes";
+}
+
+std::string FormatSignal(int signal) {
+  const char* name = ::sigabbrev_np(signal);
+  std::string text = "signal " + std::to_string(signal);
+  return name == nullptr ? text : text + " (SIG" + name + ")";
+}
+
+job::Usage ToUsage(const sandbox::Usage& usage) {
+  return {usage.wall_time, usage.cpu_time, usage.memory_peak_bytes, usage.processes_peak};
+}
+
+bool Failed(const sandbox::RunResult& run) {
+  return run.cause == Cause::kSignalled || (run.cause == Cause::kExited && run.exit_code != 0);
+}
+
+job::Verdict ToVerdict(const sandbox::RunResult& run) {
+  // A refused fork or thread is the verdict only when the program did not cope with it.
+  if (Failed(run) && run.usage.process_limit_hit) {
+    return job::Verdict::kProcessLimit;
+  }
+  switch (run.cause) {
+    case Cause::kMemoryLimit:
+      return job::Verdict::kMemoryLimit;
+    case Cause::kOutputLimit:
+      return job::Verdict::kOutputLimit;
+    case Cause::kWallTimeLimit:
+      return job::Verdict::kTimeLimit;
+    case Cause::kCpuTimeLimit:
+      return job::Verdict::kCpuTimeLimit;
+    case Cause::kPolicyViolation:
+      return job::Verdict::kPolicyViolation;
+    case Cause::kSignalled:
+      return job::Verdict::kSignalled;
+    case Cause::kExited:
+      return run.exit_code == 0 ? job::Verdict::kOk : job::Verdict::kNonzeroExit;
+    case Cause::kCancelled:
+    case Cause::kInternal:
+      break;
+  }
+  return job::Verdict::kInternalError;
+}
+
+// `who` is the subject: "The program" or "The compiler".
+std::string Sentence(const std::string& who, job::Verdict verdict, const sandbox::RunResult& run,
+                     const sandbox::Limits& limits) {
+  switch (verdict) {
+    case job::Verdict::kOk:
+      return who + " ended successfully.";
+    case job::Verdict::kNonzeroExit:
+      return who + " exited with code " + std::to_string(run.exit_code) + ".";
+    case job::Verdict::kSignalled:
+      return who + " was ended by " + FormatSignal(run.signal) + ".";
+    case job::Verdict::kTimeLimit:
+      return who + " exceeded its time limit of " + base::FormatDuration(limits.wall_time) + ".";
+    case job::Verdict::kCpuTimeLimit:
+      return who + " exceeded its CPU time limit of " + base::FormatDuration(limits.cpu_time) + ".";
+    case job::Verdict::kMemoryLimit:
+      return who + " exceeded its memory limit of " + FormatBytes(limits.memory_bytes) + ".";
+    case job::Verdict::kOutputLimit:
+      return who + " exceeded its output limit of " + FormatBytes(limits.output_bytes) +
+             " a stream.";
+    case job::Verdict::kProcessLimit:
+      return who + " exceeded its limit of " + std::to_string(limits.processes) +
+             " processes and threads.";
+    case job::Verdict::kPolicyViolation:
+      return who + " made a system call that the sandbox does not allow.";
+    case job::Verdict::kCompileError:
+    case job::Verdict::kInternalError:
+      break;
+  }
+  return "The sandbox failed.";
+}
+
+}  // namespace
+
+job::Result RunVerdict(sandbox::RunResult run, const sandbox::Limits& limits) {
+  job::Result result;
+  result.verdict = ToVerdict(run);
+  result.message = Sentence("The program", result.verdict, run, limits);
+  if (run.cause == Cause::kExited) {
+    result.exit_code = run.exit_code;
+  } else if (run.cause == Cause::kSignalled || run.cause == Cause::kPolicyViolation) {
+    result.signal = run.signal;
+  }
+  result.stdout_data = std::move(run.stdout_data);
+  result.stderr_data = std::move(run.stderr_data);
+  result.stdout_truncated = run.stdout_truncated;
+  result.stderr_truncated = run.stderr_truncated;
+  result.usage = ToUsage(run.usage);
+  return result;
+}
+
+job::CompileResult CompileOutput(const sandbox::RunResult& run) {
+  job::CompileResult compile;
+  compile.stdout_data = run.stdout_data;
+  compile.stderr_data = run.stderr_data;
+  compile.stdout_truncated = run.stdout_truncated;
+  compile.stderr_truncated = run.stderr_truncated;
+  if (run.cause == Cause::kExited) {
+    compile.exit_code = run.exit_code;
+  }
+  compile.usage = ToUsage(run.usage);
+  return compile;
+}
+
+std::optional<std::string> CompileFailure(const sandbox::RunResult& run,
+                                          const sandbox::Limits& limits) {
+  const job::Verdict verdict = ToVerdict(run);
+  if (verdict == job::Verdict::kNonzeroExit) {
+    return "The program did not compile.";
+  }
+  if (verdict != job::Verdict::kOk) {
+    return Sentence("The compiler", verdict, run, limits);
+  }
+  if (run.collected.empty()) {
+    return "The compiler produced no program.";
+  }
+  const sandbox::CollectedFile& output = run.collected.front();
+  if (output.fd == nullptr || !output.fd->valid()) {
+    return "The compiled program could not be read: " + output.error + ".";
+  }
+  return std::nullopt;
+}
+
+}  // namespace executor

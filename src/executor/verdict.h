@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+
+#include "job/job.h"
+#include "sandbox/spec.h"
+
+// From what a sandbox says to what a job's result says. Pure functions; nothing here knows of
+// stores or loops. REQUIRES for all: run.cause is neither kCancelled nor kInternal, which are no
+// results.
+namespace executor {
+
+// The result of a run step under `limits`; queue_time, start_time and compile are the caller's.
+job::Result RunVerdict(sandbox::RunResult run, const sandbox::Limits& limits);
+
+// What the compile step printed and used.
+job::CompileResult CompileOutput(const sandbox::RunResult& run);
+
+// Why a compile step under `limits` is a compile_error, in one sentence; nullopt when it has
+// produced the one file that it was asked for.
+std::optional<std::string> CompileFailure(const sandbox::RunResult& run,
+                                          const sandbox::Limits& limits);
+
+}  // namespace executor

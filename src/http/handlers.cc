@@ -1,0 +1,293 @@
+#include "http/handlers.h"
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/json.hpp>
+#include <chrono>
+#include <utility>
+
+#include "base/text.h"
+#include "http/problem.h"
+#include "job/json.h"
+
+namespace http {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+json::array JsonTexts(const std::vector<std::string>& texts) {
+  json::array out;
+  for (const std::string& text : texts) {
+    out.push_back(json::value(JsonText(text)));
+  }
+  return out;
+}
+
+Response Json(int status, std::string body) {
+  return {status, "application/json", {}, std::move(body)};
+}
+
+Response AcceptedResponse(const job::Job& job) {
+  Response response = Json(202, job::ToAcceptedJson(job));
+  response.headers.emplace_back("Location", "/v1/execute/" + job.id);
+  return response;
+}
+
+}  // namespace
+
+// One client waiting for one job. Keeps itself alive through the callbacks that it has out.
+class Handlers::Wait : public std::enable_shared_from_this<Handlers::Wait> {
+ public:
+  Wait(std::shared_ptr<Handlers> handlers, std::string id, std::shared_ptr<Exchange> exchange,
+       Outcome outcome)
+      : handlers_(std::move(handlers)),
+        id_(std::move(id)),
+        exchange_(std::move(exchange)),
+        outcome_(std::move(outcome)),
+        timer_(handlers_->loop_) {
+    handlers_->waits_.insert(this);
+  }
+
+  Wait(const Wait&) = delete;
+  Wait& operator=(const Wait&) = delete;
+
+  ~Wait() { handlers_->waits_.erase(this); }
+
+  void Start(base::Nanos wait) {
+    const std::weak_ptr<Wait> weak = weak_from_this();
+    over_ = exchange_->cancelled;
+    exchange_->cancel = [weak] {
+      if (const auto self = weak.lock()) {
+        self->End();
+      }
+    };
+    timer_.expires_after(std::chrono::nanoseconds(wait));
+    timer_.async_wait([self = shared_from_this()](boost::system::error_code error) {
+      if (!error) {
+        self->End();
+      }
+    });
+    // The watch comes before the first look, so that no change falls between the two.
+    watch_ = handlers_->service_.Watch(id_, [weak] {
+      if (const auto self = weak.lock()) {
+        self->Look();
+      }
+    });
+    exchange_->on_waiting();
+    Look();
+  }
+
+  // Lets go of the service; the exchange stays unanswered.
+  void Abandon() {
+    timer_.cancel();
+    watch_.reset();
+    outcome_ = nullptr;
+  }
+
+ private:
+  void End() {
+    over_ = true;
+    Look();
+  }
+
+  void Look() {
+    if (looking_) {
+      again_ = true;
+      return;
+    }
+    if (!outcome_ || handlers_->closed_) {
+      return;
+    }
+    looking_ = true;
+    again_ = false;
+    handlers_->service_.Get(
+        id_, [self = shared_from_this()](std::optional<job::Job> job, service::Refusal refusal) {
+          self->looking_ = false;
+          self->OnLooked(std::move(job), std::move(refusal));
+        });
+  }
+
+  void OnLooked(std::optional<job::Job> job, service::Refusal refusal) {
+    if (!outcome_) {
+      return;
+    }
+    if (job && !job::IsFinal(job->status) && !over_) {
+      if (again_) {
+        Look();
+      }
+      return;
+    }
+    // Let go of everything first: the outcome may lead to the end of the connection.
+    timer_.cancel();
+    watch_.reset();
+    exchange_->cancel = [] {};
+    const Outcome outcome = std::exchange(outcome_, nullptr);
+    outcome(std::move(job), std::move(refusal));
+  }
+
+  std::shared_ptr<Handlers> handlers_;
+  std::string id_;
+  std::shared_ptr<Exchange> exchange_;
+  Outcome outcome_;
+  asio::steady_timer timer_;
+  job::Store::WatchHandle watch_;
+  bool looking_ = false;
+  bool again_ = false;  // something changed while looking
+  bool over_ = false;
+};
+
+Handlers::Handlers(asio::io_context& loop, Limits limits, HealthInfo health,
+                   service::Service& service)
+    : loop_(loop), limits_(limits), health_(std::move(health)), service_(service) {}
+
+void Handlers::Close() {
+  closed_ = true;
+  for (Wait* const wait : std::vector<Wait*>(waits_.begin(), waits_.end())) {
+    wait->Abandon();
+  }
+}
+
+void Handlers::Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchange> exchange) {
+  switch (endpoint) {
+    case Endpoint::kLive:
+      exchange->reply(Json(200, R"({"status":"ok"})"));
+      return;
+    case Endpoint::kHealth:
+      Health(true, request, std::move(exchange));
+      return;
+    case Endpoint::kReady:
+      Health(false, request, std::move(exchange));
+      return;
+    case Endpoint::kLanguages:
+      Languages(std::move(exchange));
+      return;
+    case Endpoint::kExecute:
+      Execute(std::move(request), std::move(exchange));
+      return;
+    case Endpoint::kGetJob:
+      GetJob(std::move(request), std::move(exchange));
+      return;
+  }
+}
+
+void Handlers::Health(bool details, const Request& request, std::shared_ptr<Exchange> exchange) {
+  service_.Stats([self = shared_from_this(), details, request_id = request.id,
+                  exchange = std::move(exchange)](base::Result<job::StoreStats> stats) {
+    if (!stats) {
+      const service::Refusal refusal{
+          service::Refusal::Kind::kUnavailable, "the job store is unavailable", {}};
+      exchange->reply(Problem(refusal, request_id));
+      return;
+    }
+    json::object body;
+    body["status"] = "ok";
+    if (details) {
+      body["version"] = JsonText(self->health_.version);
+      body["isolation"] = JsonText(self->health_.isolation);
+      body["store"] = JsonText(self->health_.store);
+      body["backend"] = JsonText(self->health_.backend);
+      body["queued"] = stats->queued;
+      body["running"] = stats->running;
+      json::object languages;
+      if (!self->closed_) {
+        for (const language::Language& l : self->service_.languages().all()) {
+          if (l.available) {
+            languages[l.id] = JsonText(l.version);
+          }
+        }
+      }
+      body["languages"] = std::move(languages);
+    }
+    exchange->reply(Json(200, json::serialize(body)));
+  });
+}
+
+void Handlers::Languages(std::shared_ptr<Exchange> exchange) {
+  json::array list;
+  for (const language::Language& l : service_.languages().all()) {
+    json::object item;
+    item["id"] = JsonText(l.id);
+    item["name"] = JsonText(l.name);
+    item["aliases"] = JsonTexts(l.aliases);
+    item["version"] = JsonText(l.version);
+    item["available"] = l.available;
+    item["reason"] = JsonText(l.unavailable_reason);
+    item["install"] = JsonText(l.install);
+    item["extensions"] = JsonTexts(l.extensions);
+    item["sample"] = JsonText(l.sample);
+    list.push_back(std::move(item));
+  }
+  json::object body;
+  body["languages"] = std::move(list);
+  exchange->reply(Json(200, json::serialize(body)));
+}
+
+void Handlers::StartWait(std::string id, base::Nanos wait, std::shared_ptr<Exchange> exchange,
+                         Outcome outcome) {
+  std::make_shared<Wait>(shared_from_this(), std::move(id), std::move(exchange), std::move(outcome))
+      ->Start(std::min(wait, limits_.max_wait));
+}
+
+void Handlers::Execute(Request request, std::shared_ptr<Exchange> exchange) {
+  service_.Submit(request.body, [self = shared_from_this(), request_id = request.id,
+                                 exchange = std::move(exchange)](
+                                    std::optional<service::Service::Accepted> accepted,
+                                    service::Refusal refusal) {
+    if (!accepted) {
+      exchange->reply(Problem(refusal, request_id));
+      return;
+    }
+    // The job is taken: whatever stops the wait, the client must learn the id.
+    if (accepted->wait <= 0 || self->closed_ || self->waits_.size() >= self->limits_.max_waiters) {
+      exchange->reply(AcceptedResponse(accepted->job));
+      return;
+    }
+    std::string id = accepted->job.id;
+    self->StartWait(
+        std::move(id), accepted->wait, exchange,
+        [exchange, first = accepted->job](std::optional<job::Job> job, service::Refusal) {
+          if (!job || !job::IsFinal(job->status)) {
+            exchange->reply(AcceptedResponse(job ? *job : first));
+            return;
+          }
+          Response response = Json(200, job::ToPublicJson(*job));
+          response.headers.emplace_back("Location", "/v1/execute/" + job->id);
+          exchange->reply(std::move(response));
+        });
+  });
+}
+
+void Handlers::GetJob(Request request, std::shared_ptr<Exchange> exchange) {
+  base::Nanos wait = 0;
+  for (const auto& [name, value] : request.query) {  // only `wait`: the route accepts no other
+    const base::Result<base::Nanos> parsed = base::ParseDuration(value);
+    if (!parsed || *parsed > limits_.max_wait) {
+      const std::string message =
+          "must be a duration such as \"5s\" of at most " + base::FormatDuration(limits_.max_wait);
+      const std::vector<job::FieldError> errors{job::FieldError{name, message}};
+      exchange->reply(Problem(422, "a query parameter is not valid", request.id, errors));
+      return;
+    }
+    wait = *parsed;
+  }
+  if (wait > 0 && waits_.size() >= limits_.max_waiters) {
+    const service::Refusal refusal{
+        service::Refusal::Kind::kUnavailable, "too many clients are waiting, try again later", {}};
+    exchange->reply(Problem(refusal, request.id));
+    return;
+  }
+  Outcome outcome = [exchange, request_id = request.id](std::optional<job::Job> job,
+                                                        service::Refusal refusal) {
+    exchange->reply(job ? Json(200, job::ToPublicJson(*job)) : Problem(refusal, request_id));
+  };
+  if (wait > 0) {
+    StartWait(std::move(request.path_param), wait, std::move(exchange), std::move(outcome));
+  } else {
+    service_.Get(std::move(request.path_param), std::move(outcome));
+  }
+}
+
+}  // namespace http

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+
+#include "base/time.h"
+#include "http/message.h"
+#include "http/router.h"
+#include "http/server.h"
+#include "service/service.h"
+
+namespace http {
+
+// What each endpoint does, free of sockets. On the event loop's thread; loop and service must
+// outlive it or its Close.
+class Handlers : public std::enable_shared_from_this<Handlers> {
+ public:
+  struct Limits {
+    base::Nanos max_wait = 60 * base::kSecond;
+    size_t max_waiters = 10'000;  // further waits are refused
+  };
+
+  Handlers(boost::asio::io_context& loop, Limits limits, HealthInfo health,
+           service::Service& service);
+
+  // Answers through exchange->reply once.
+  void Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchange> exchange);
+
+  // From now on the service is not called any more; what is under way is never answered.
+  void Close();
+
+  size_t waiters() const { return waits_.size(); }
+
+ private:
+  class Wait;
+  using Outcome = std::function<void(std::optional<job::Job>, service::Refusal)>;
+
+  void Health(bool details, const Request& request, std::shared_ptr<Exchange> exchange);
+  void Languages(std::shared_ptr<Exchange> exchange);
+  void Execute(Request request, std::shared_ptr<Exchange> exchange);
+  void GetJob(Request request, std::shared_ptr<Exchange> exchange);
+  // Calls `outcome` with the job once it is final, or as it stands when `wait` is over.
+  void StartWait(std::string id, base::Nanos wait, std::shared_ptr<Exchange> exchange,
+                 Outcome outcome);
+
+  boost::asio::io_context& loop_;
+  Limits limits_;
+  HealthInfo health_;
+  service::Service& service_;
+  std::unordered_set<Wait*> waits_;
+  bool closed_ = false;
+};
+
+}  // namespace http

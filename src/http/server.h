@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "service/service.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace http {
+
+struct Options {
+  std::string host = "0.0.0.0";
+  uint16_t port = 8080;  // 0: any free one
+  base::Nanos read_timeout =
+      5 * base::kSecond;  // a whole request, from its first byte; idle connections likewise
+  base::Nanos write_timeout = 10 * base::kSecond;  // a whole response
+  int64_t max_body_bytes = 32LL << 20;
+  int64_t max_header_bytes = 16LL << 10;
+  int max_connections = 4096;                 // further ones wait in the kernel's backlog
+  base::Nanos max_wait = 60 * base::kSecond;  // the longest ?wait=
+};
+
+// What GET /health tells besides the store's state.
+struct HealthInfo {
+  std::string version;
+  std::string isolation;
+  std::string store;
+  std::string backend;
+};
+
+// The HTTP face of a Service. One event loop, one thread. The service must outlive it.
+class Server {
+ public:
+  Server(boost::asio::io_context& loop, Options options, HealthInfo health,
+         service::Service& service);
+  ~Server();
+
+  // Binds and accepts. Errors: the address is in use or wrong. Returns the port.
+  base::Result<uint16_t> Listen();
+
+  // Stops accepting, lets requests under way finish, wakes waits with the job as it stands, and
+  // calls `closed` once, at `deadline` from now at the latest.
+  void Stop(base::Nanos deadline, std::function<void()> closed);
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace http

@@ -1,0 +1,544 @@
+#include "http/session.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <chrono>
+#include <ctime>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "http/problem.h"
+#include "http/router.h"
+
+namespace http {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using boost::system::error_code;
+using Parser = beast::http::request_parser<beast::http::string_body>;
+using Header = beast::http::request_header<>;
+using Field = beast::http::field;
+
+namespace {
+
+constexpr size_t kMaxFields = 100;
+// A body up to this size is read even when the request is refused, so that the connection can go
+// on; also the most that a route without a body reads.
+constexpr uint64_t kMaxIgnoredBody = 64 << 10;
+constexpr size_t kReadChunk = 4096;
+// How long a refused client may go on sending before the socket is closed under it. Closing with
+// unread input would reset the connection and might destroy the answer on its way.
+constexpr base::Nanos kLingerTime = 2 * base::kSecond;
+
+std::string_view View(beast::string_view text) {
+  return {text.data(), text.size()};
+}
+
+bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
+  return beast::iequals(beast::string_view(a.data(), a.size()),
+                        beast::string_view(b.data(), b.size()));
+}
+
+std::string_view Trim(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) {
+    return {};
+  }
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+bool IsRequestId(std::string_view id) {
+  return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  });
+}
+
+std::string RequestId(const Header& header) {
+  const std::string_view id = View(header["X-Request-Id"]);
+  return header.count("X-Request-Id") == 1 && IsRequestId(id) ? std::string(id) : base::RandomId();
+}
+
+// "application/json", with at most charset=utf-8. Anything else a browser form could send across
+// sites without asking first.
+bool IsJson(const Header& header) {
+  if (header.count(Field::content_type) != 1) {
+    return false;
+  }
+  std::string_view value = View(header[Field::content_type]);
+  const size_t semicolon = value.find(';');
+  if (!EqualsIgnoringCase(Trim(value.substr(0, semicolon)), "application/json")) {
+    return false;
+  }
+  if (semicolon == std::string_view::npos) {
+    return true;
+  }
+  const std::string_view parameter = Trim(value.substr(semicolon + 1));
+  return parameter.empty() || EqualsIgnoringCase(parameter, "charset=utf-8") ||
+         EqualsIgnoringCase(parameter, "charset=\"utf-8\"");
+}
+
+// What is wrong with the message's framing, beside what Beast finds itself: everything that another
+// server on the way could read differently. `status` is for the answer, after which the connection
+// closes.
+struct FramingError {
+  int status = 0;
+  std::string_view detail;
+};
+
+FramingError CheckFraming(const Header& header) {
+  if (static_cast<size_t>(std::distance(header.begin(), header.end())) > kMaxFields) {
+    return {431, "there are too many header fields"};
+  }
+  if (header.count(Field::host) > 1 || (header.version() == 11 && header.count(Field::host) == 0)) {
+    return {400, "exactly one Host field is needed"};
+  }
+  const size_t lengths = header.count(Field::content_length);
+  const size_t encodings = header.count(Field::transfer_encoding);
+  if (lengths > 1 || (lengths > 0 && encodings > 0)) {
+    return {400, "the length of the body is ambiguous"};
+  }
+  if (lengths == 1) {
+    const std::string_view value = View(header[Field::content_length]);
+    if (value.empty() || value.find_first_not_of("0123456789") != std::string_view::npos) {
+      return {400, "Content-Length must be a number"};
+    }
+  }
+  if (encodings > 0) {
+    if (encodings > 1 || header.version() != 11) {
+      return {400, "Transfer-Encoding is not acceptable here"};
+    }
+    if (!EqualsIgnoringCase(View(header[Field::transfer_encoding]), "chunked")) {
+      return {501, "the only transfer encoding is chunked"};
+    }
+  }
+  return {};
+}
+
+// The answer to what the parser refused; nothing when the client just went away.
+std::optional<Response> ParserProblem(error_code error, std::string_view request_id) {
+  using Error = beast::http::error;
+  if (error == Error::header_limit || error == Error::buffer_overflow) {
+    return Problem(431, "the header is too large", request_id);
+  }
+  if (error == Error::body_limit) {
+    return Problem(413, "the body is too large", request_id);
+  }
+  const bool gone = error == Error::end_of_stream || error == Error::partial_message;
+  if (!gone && error.category() == beast::http::make_error_code(Error::bad_method).category()) {
+    return Problem(400, "the request is malformed", request_id);
+  }
+  return std::nullopt;
+}
+
+std::string HttpDate() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  std::array<char, 64> text{};
+  // The daemon never sets a locale, so the names are English.
+  const size_t size = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+  return std::string(text.data(), size);
+}
+
+struct Framing {
+  bool keep_alive = false;
+  bool http10 = false;
+  bool head = false;
+};
+
+std::string ResponseHeader(const Response& response, const Framing& framing,
+                           std::string_view request_id) {
+  std::string out = "HTTP/1.1 " + std::to_string(response.status) + " ";
+  out += ReasonPhrase(response.status);
+  const auto add = [&out](std::string_view name, std::string_view value) {
+    out.append("\r\n").append(name).append(": ").append(value);
+  };
+  add("Date", HttpDate());
+  add("Content-Type", response.content_type);
+  add("Content-Length", std::to_string(response.body.size()));
+  add("X-Request-Id", request_id);
+  add("X-Content-Type-Options", "nosniff");
+  add("Cache-Control", "no-store");
+  for (const auto& [name, value] : response.headers) {
+    add(name, value);
+  }
+  if (!framing.keep_alive) {
+    add("Connection", "close");
+  } else if (framing.http10) {
+    add("Connection", "keep-alive");
+  }
+  out += "\r\n\r\n";
+  return out;
+}
+
+class SessionImpl final : public Session, public std::enable_shared_from_this<SessionImpl> {
+ public:
+  SessionImpl(asio::io_context& loop, asio::ip::tcp::socket socket,
+              std::shared_ptr<const SessionContext> context, std::function<void()> closed)
+      : loop_(loop),
+        context_(std::move(context)),
+        closed_callback_(std::move(closed)),
+        stream_(std::move(socket)),
+        // A pipelining client may have sent the next requests along with this one's header.
+        buffer_(static_cast<size_t>(context_->options.max_header_bytes) + (64U << 10)),
+        wake_(loop, asio::steady_timer::time_point::max()) {}
+
+  void Start() { asio::co_spawn(loop_, Run(shared_from_this()), asio::detached); }
+
+  void Drain() override {
+    if (idle_) {
+      Close();
+    } else if (exchange_ != nullptr) {
+      CancelExchange();
+    }
+  }
+
+  void Close() override {
+    closed_ = true;
+    stream_.close();
+    wake_.cancel();
+  }
+
+ private:
+  static asio::awaitable<void> Run(std::shared_ptr<SessionImpl> self) {
+    try {
+      // g++ 12 does not leave a loop whose condition is "co_await a && co_await b" when a is false.
+      bool open = true;
+      while (open && !self->closed_) {
+        open = co_await self->AwaitFirstByte();
+        if (open) {
+          open = co_await self->ServeOne();
+        }
+      }
+    } catch (const std::exception& e) {
+      // Memory is what can run out here; the other connections go on.
+      base::Log(base::LogLevel::kError, "connection failed", {{"error", e.what()}});
+    }
+    self->Close();
+    self->closed_callback_();
+  }
+
+  const Options& options() const { return context_->options; }
+
+  void SetDeadline(base::Nanos timeout) {
+    stream_.expires_after(std::chrono::nanoseconds(timeout));
+  }
+
+  // Waits for the next request on an idle connection. False: it is over.
+  asio::awaitable<bool> AwaitFirstByte() {
+    if (buffer_.size() > 0) {
+      co_return true;
+    }
+    if (context_->stopping) {
+      co_return false;
+    }
+    if (buffer_.capacity() > 2 * kReadChunk) {
+      buffer_.shrink_to_fit();
+    }
+    idle_ = true;
+    SetDeadline(options().read_timeout);
+    error_code error;
+    const size_t n = co_await stream_.async_read_some(
+        buffer_.prepare(kReadChunk), asio::redirect_error(asio::use_awaitable, error));
+    buffer_.commit(n);
+    idle_ = false;
+    co_return !error;
+  }
+
+  // Reads one request and answers it. False: the connection ends.
+  asio::awaitable<bool> ServeOne() {
+    Parser parser;
+    parser.header_limit(static_cast<uint32_t>(options().max_header_bytes));
+    parser.body_limit(static_cast<uint64_t>(options().max_body_bytes));
+    SetDeadline(options().read_timeout);
+    error_code error;
+    co_await beast::http::async_read_header(stream_, buffer_, parser,
+                                            asio::redirect_error(asio::use_awaitable, error));
+    const std::string request_id = RequestId(parser.get());
+    Framing framing;
+    framing.http10 = parser.get().version() == 10;
+    framing.head = parser.get().method() == beast::http::verb::head;
+    if (error) {
+      std::optional<Response> refusal = ParserProblem(error, request_id);
+      if (refusal) {
+        co_await WriteAndClose(std::move(*refusal), framing, request_id);
+      }
+      co_return false;
+    }
+    if (const FramingError bad = CheckFraming(parser.get()); bad.status != 0) {
+      Response refusal = Problem(bad.status, bad.detail, request_id);
+      co_await WriteAndClose(std::move(refusal), framing, request_id);
+      co_return false;
+    }
+
+    // The header counts as it is now: trailers of a chunked body must not change it.
+    framing.keep_alive = parser.get().keep_alive();
+    Request request;
+    request.id = request_id;
+    Endpoint endpoint = Endpoint::kHealth;
+    bool takes_body = false;
+    std::optional<Response> refusal = Route(parser.get(), &request, &endpoint, &takes_body);
+
+    if (!parser.is_done()) {
+      const std::string_view expect = View(parser.get()[Field::expect]);
+      const uint64_t limit = takes_body && !refusal
+                                 ? static_cast<uint64_t>(options().max_body_bytes)
+                                 : kMaxIgnoredBody;
+      const auto length = parser.content_length();
+      if (!expect.empty() && !EqualsIgnoringCase(expect, "100-continue")) {
+        refusal = Problem(417, "the only expectation is 100-continue", request_id);
+      } else if (!refusal && length && *length > limit) {
+        refusal = Problem(413, "the body is too large", request_id);
+      }
+      if (refusal && (!expect.empty() || !length || *length > kMaxIgnoredBody)) {
+        co_await WriteAndClose(std::move(*refusal), framing, request_id);
+        co_return false;
+      }
+      parser.body_limit(limit);
+      if (!expect.empty() && !framing.http10 && buffer_.size() == 0) {
+        constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+        co_await asio::async_write(stream_, asio::buffer(kContinue.data(), kContinue.size()),
+                                   asio::redirect_error(asio::use_awaitable, error));
+        if (error) {
+          co_return false;
+        }
+      }
+      co_await beast::http::async_read(stream_, buffer_, parser,
+                                       asio::redirect_error(asio::use_awaitable, error));
+      if (error) {
+        std::optional<Response> problem = ParserProblem(error, request_id);
+        if (problem) {
+          co_await WriteAndClose(std::move(*problem), framing, request_id);
+        }
+        co_return false;
+      }
+    }
+
+    if (refusal) {
+      response_ = std::move(refusal);
+    } else {
+      request.body = std::move(parser.get().body());
+      co_await Answer(endpoint, std::move(request));
+    }
+    if (closed_ || !response_) {
+      co_return false;
+    }
+    framing.keep_alive = framing.keep_alive && !context_->stopping && !client_gone_;
+    Response response = std::move(*response_);
+    response_.reset();
+    if (!framing.keep_alive) {
+      co_await WriteAndClose(std::move(response), framing, request_id);
+      co_return false;
+    }
+    co_return co_await Write(std::move(response), framing, request_id);
+  }
+
+  // Finds the endpoint and fills `request`, or answers why not.
+  static std::optional<Response> Route(const Header& header, Request* request, Endpoint* endpoint,
+                                       bool* takes_body) {
+    const base::Result<Target> target = SplitTarget(View(header.target()));
+    if (!target) {
+      return Problem(400, target.error().message, request->id);
+    }
+    Match match = FindRoute(View(header.method_string()), target->path);
+    if (match.status == 405) {
+      Response response = Problem(405, "the methods here are " + match.allow, request->id);
+      response.headers.emplace_back("Allow", match.allow);
+      return response;
+    }
+    if (match.status != 200) {
+      return Problem(match.status,
+                     match.status == 404 ? "there is nothing at this path"
+                                         : "the path is not valid percent-encoded UTF-8",
+                     request->id);
+    }
+    if (match.takes_body) {
+      if (!IsJson(header)) {
+        return Problem(415, "Content-Type must be application/json", request->id);
+      }
+      const std::string_view coding = View(header[Field::content_encoding]);
+      if (!coding.empty() && !EqualsIgnoringCase(coding, "identity")) {
+        return Problem(415, "Content-Encoding is not supported", request->id);
+      }
+    }
+    base::Result<Params> query = ParseQuery(target->query);
+    if (!query) {
+      return Problem(400, query.error().message, request->id);
+    }
+    std::vector<job::FieldError> errors;
+    for (auto it = query->begin(); it != query->end(); ++it) {
+      const auto same_name = [it](const auto& other) { return other.first == it->first; };
+      if (std::find(match.query_names.begin(), match.query_names.end(), it->first) ==
+          match.query_names.end()) {
+        errors.push_back({base::Printable(it->first), "unknown query parameter"});
+      } else if (std::any_of(query->begin(), it, same_name)) {
+        errors.push_back({it->first, "given more than once"});
+      }
+    }
+    if (!errors.empty()) {
+      return Problem(422, "a query parameter is not valid", request->id, errors);
+    }
+    request->path_param = std::move(match.path_param);
+    request->query = std::move(*query);
+    *endpoint = match.endpoint;
+    *takes_body = match.takes_body;
+    return std::nullopt;
+  }
+
+  // Lets the handler work until response_ is there. While it waits for a job, the connection is
+  // read ahead, so that a client that leaves is noticed.
+  asio::awaitable<void> Answer(Endpoint endpoint, Request request) {
+    response_.reset();
+    waiting_ = false;
+    exchange_ = std::make_shared<Exchange>();
+    const std::weak_ptr<SessionImpl> weak = weak_from_this();
+    exchange_->reply = [weak](Response response) {
+      if (const auto self = weak.lock()) {
+        self->response_ = std::move(response);
+        self->wake_.cancel();
+      }
+    };
+    exchange_->on_waiting = [weak] {
+      if (const auto self = weak.lock()) {
+        self->waiting_ = true;
+        self->wake_.cancel();
+      }
+    };
+    exchange_->cancelled = context_->stopping;
+    context_->handlers->Handle(endpoint, std::move(request), exchange_);
+    while (!response_ && !closed_) {
+      if (waiting_ && !reading_ahead_ && !client_gone_ && !read_ahead_full()) {
+        reading_ahead_ = true;
+        stop_reading_ahead_ = false;
+        asio::co_spawn(loop_, ReadAhead(shared_from_this()), asio::detached);
+      }
+      co_await Wakened();
+    }
+    stop_reading_ahead_ = true;
+    while (reading_ahead_) {
+      error_code ignored;
+      stream_.socket().cancel(ignored);
+      co_await Wakened();
+    }
+    exchange_.reset();
+  }
+
+  asio::awaitable<void> Wakened() {
+    error_code ignored;  // always operation_aborted: the timer is only ever cancelled
+    co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+
+  bool read_ahead_full() const {
+    return buffer_.size() >= static_cast<size_t>(context_->options.max_header_bytes);
+  }
+
+  // What comes is the next request's, so it is kept; at the end of input the wait is cut short.
+  static asio::awaitable<void> ReadAhead(std::shared_ptr<SessionImpl> self) {
+    error_code error;
+    while (!error && !self->stop_reading_ahead_ && !self->read_ahead_full()) {
+      const size_t n = co_await self->stream_.socket().async_read_some(
+          self->buffer_.prepare(kReadChunk), asio::redirect_error(asio::use_awaitable, error));
+      self->buffer_.commit(n);
+    }
+    if (error && error != asio::error::operation_aborted) {
+      self->client_gone_ = true;
+      self->CancelExchange();
+    }
+    self->reading_ahead_ = false;
+    self->wake_.cancel();
+  }
+
+  void CancelExchange() {
+    const std::shared_ptr<Exchange> exchange = exchange_;
+    if (exchange != nullptr && !exchange->cancelled) {
+      exchange->cancelled = true;
+      const std::function<void()> cancel = exchange->cancel;
+      cancel();
+    }
+  }
+
+  asio::awaitable<bool> Write(Response response, Framing framing, std::string request_id) {
+    const std::string header = ResponseHeader(response, framing, request_id);
+    const std::array<asio::const_buffer, 2> buffers{
+        asio::buffer(header), framing.head ? asio::const_buffer() : asio::buffer(response.body)};
+    SetDeadline(options().write_timeout);
+    error_code error;
+    co_await asio::async_write(stream_, buffers, asio::redirect_error(asio::use_awaitable, error));
+    co_return !error;
+  }
+
+  asio::awaitable<void> WriteAndClose(Response response, Framing framing, std::string request_id) {
+    framing.keep_alive = false;
+    const bool written = co_await Write(std::move(response), framing, std::move(request_id));
+    if (!written || client_gone_) {
+      co_return;
+    }
+    error_code error;
+    stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
+    idle_ = true;
+    SetDeadline(std::min(options().read_timeout, kLingerTime));
+    while (!error && !closed_ && !context_->stopping) {
+      buffer_.clear();
+      co_await stream_.async_read_some(buffer_.prepare(kReadChunk),
+                                       asio::redirect_error(asio::use_awaitable, error));
+    }
+  }
+
+  asio::io_context& loop_;
+  const std::shared_ptr<const SessionContext> context_;
+  const std::function<void()> closed_callback_;
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  asio::steady_timer wake_;  // never expires: cancelling it wakes the coroutine
+  std::shared_ptr<Exchange> exchange_;
+  std::optional<Response> response_;
+  bool idle_ = false;  // nothing is under way: a drain may close
+  bool waiting_ = false;
+  bool reading_ahead_ = false;
+  bool stop_reading_ahead_ = false;
+  bool client_gone_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace
+
+std::shared_ptr<Session> StartSession(asio::io_context& loop, base::UniqueFd fd, bool ipv6,
+                                      std::shared_ptr<const SessionContext> context,
+                                      std::function<void()> closed) {
+  asio::ip::tcp::socket socket(loop);
+  error_code error;
+  socket.assign(ipv6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), fd.get(), error);
+  if (error) {
+    return nullptr;
+  }
+  fd.release();
+  socket.set_option(asio::ip::tcp::no_delay(true), error);  // at worst slower
+  auto session =
+      std::make_shared<SessionImpl>(loop, std::move(socket), std::move(context), std::move(closed));
+  session->Start();
+  return session;
+}
+
+}  // namespace http

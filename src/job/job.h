@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+
+// A job: what was submitted, where it stands, what came out. Plain values. Wall times are
+// nanoseconds since the epoch, 0 when not yet reached.
+namespace job {
+
+enum class Status { kQueued, kRunning, kCompleted, kFailed, kCancelled };
+
+// True for the states that never change again.
+inline bool IsFinal(Status s) {
+  return s == Status::kCompleted || s == Status::kFailed || s == Status::kCancelled;
+}
+
+std::string_view ToString(Status status);  // "queued", ...
+std::optional<Status> ParseStatus(std::string_view text);
+
+enum class Verdict {
+  kOk,
+  kCompileError,
+  kNonzeroExit,
+  kSignalled,
+  kTimeLimit,  // wall clock
+  kCpuTimeLimit,
+  kMemoryLimit,
+  kOutputLimit,
+  kProcessLimit,
+  kPolicyViolation,
+  kInternalError,
+};
+
+std::string_view ToString(Verdict verdict);  // "ok", "compile_error", ...
+std::optional<Verdict> ParseVerdict(std::string_view text);
+
+struct Submission {
+  std::string language;  // canonical id once accepted
+  std::string code;
+  std::string stdin_data;
+  base::Nanos timeout = 0;  // of the run step; 0: the service's default
+};
+
+struct Usage {
+  base::Nanos wall_time = 0;
+  base::Nanos cpu_time = 0;
+  int64_t memory_peak_bytes = 0;
+  int64_t processes_peak = 0;
+};
+
+struct CompileResult {
+  std::string stdout_data;
+  std::string stderr_data;
+  bool stdout_truncated = false;
+  bool stderr_truncated = false;
+  std::optional<int> exit_code;
+  Usage usage;
+  bool cached = false;
+};
+
+struct Result {
+  Verdict verdict = Verdict::kInternalError;
+  std::string stdout_data;  // raw bytes; JSON encodes them
+  std::string stderr_data;
+  bool stdout_truncated = false;
+  bool stderr_truncated = false;
+  std::optional<int> exit_code;  // absent when a signal or a limit ended the program
+  std::optional<int> signal;
+  std::string message;  // one plain sentence
+  std::optional<CompileResult> compile;
+  Usage usage;
+  base::Nanos queue_time = 0;  // from created_at to the claim
+  base::Nanos start_time = 0;  // from the claim of the run step to its first instruction
+};
+
+struct Job {
+  std::string id;
+  Submission submission;
+  Status status = Status::kQueued;
+  base::Nanos created_at = 0;
+  base::Nanos started_at = 0;
+  base::Nanos finished_at = 0;
+  int attempts = 0;
+  std::optional<Result> result;  // exactly when status is kCompleted
+  std::string error;             // exactly when status is kFailed: why the service could not run it
+};
+
+}  // namespace job

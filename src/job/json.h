@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "job/job.h"
+
+// The only place that knows the JSON names of a job's fields: the public form (api.md) and the form
+// that stores keep. Thread-safe, non-blocking.
+namespace job {
+
+struct FieldError {
+  std::string field;    // "timeout"; empty when the body as a whole is wrong
+  std::string message;  // what is accepted
+};
+
+// Why a body was refused.
+struct ParseError {
+  bool malformed = false;          // not JSON at all (HTTP 400), else well-formed but wrong (422)
+  std::vector<FieldError> errors;  // all that were found, at least one
+};
+
+struct ParsedSubmission {
+  Submission submission;
+  base::Nanos wait = 0;  // the `wait` member: how long the client wants to wait for the result
+};
+
+// Reads the body of POST /v1/execute: strict UTF-8, nesting up to 64, no duplicate or unknown keys,
+// no wrong types. Ranges that depend on configuration (timeout's maximum, known languages) are the
+// service's. Returns true and fills `out`, or false and fills `error`.
+[[nodiscard]] bool ParseSubmission(std::string_view body, ParsedSubmission* out, ParseError* error);
+
+// The public form of a job, as GET /v1/execute/{id} returns it. `stdout`/`stderr` that are not
+// valid UTF-8 are base64 with "stdout_encoding": "base64".
+std::string ToPublicJson(const Job& job);
+
+// The answer of POST /v1/execute: id, status, created_at.
+std::string ToAcceptedJson(const Job& job);
+
+// The stored forms; byte-exact for every string. They carry a version ("v": 1); unknown members are
+// ignored when read.
+std::string EncodeSubmission(const Submission& submission);
+base::Result<Submission> DecodeSubmission(std::string_view stored);
+std::string EncodeResult(const Result& result);
+base::Result<Result> DecodeResult(std::string_view stored);
+
+}  // namespace job

@@ -1,0 +1,151 @@
+#include "language/detect.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <optional>
+#include <sstream>
+
+#include "base/text.h"
+#include "language/loader.h"
+#include "language/pattern.h"
+#include "language/process.h"
+
+namespace language {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> Split(const std::string& text, char separator) {
+  std::vector<std::string> out;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);) {
+    out.push_back(part);
+  }
+  return out;
+}
+
+bool IsExecutable(const std::string& path) {
+  struct stat st {};
+
+  return ::stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) && ::access(path.c_str(), X_OK) == 0;
+}
+
+bool IsBelow(const fs::path& path, const fs::path& root) {
+  const fs::path relative = path.lexically_relative(root);
+  return !relative.empty() && *relative.begin() != "..";
+}
+
+bool IsBelowAny(const fs::path& path, const std::vector<std::string>& roots) {
+  for (const std::string& root : roots) {
+    std::error_code ignored;
+    const fs::path real = fs::canonical(root, ignored);
+    if (!ignored && IsBelow(path, real)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The paths that a candidate stands for, best first.
+std::vector<std::string> Paths(const std::string& candidate, const DetectOptions& options) {
+  if (candidate[0] == '/') {
+    return {candidate};
+  }
+  std::vector<std::string> out;
+  for (const std::string& folder : options.path.empty() ? Split(kToolPath, ':') : options.path) {
+    out.push_back(folder + "/" + candidate);
+  }
+  return out;
+}
+
+// The path under which jobs find the tool. A name below a root is kept, links and all, because
+// tools may behave by their name; what is reached only through a link from elsewhere is resolved.
+std::optional<std::string> VisiblePath(const std::string& path, const DetectOptions& options) {
+  std::error_code error;
+  const fs::path real = fs::canonical(path, error);
+  if (error || !IsBelowAny(real, options.roots)) {
+    return std::nullopt;
+  }
+  const fs::path folder = fs::canonical(fs::path(path).parent_path(), error);
+  if (!error && IsBelowAny(folder / "x", options.roots)) {
+    return path;
+  }
+  return real.string();
+}
+
+base::Result<std::string> BlockingVersion(const std::string& tool, const Language& language,
+                                          const DetectOptions& options) {
+  Command command;
+  for (const std::string& arg : language.version_argv) {
+    command.argv.push_back(Expand(arg, "{tool}", tool));
+  }
+  command.env = ToolEnv(language.compile ? language.compile->env : language.run.env);
+  command.deadline = options.deadline;
+  const base::Result<CommandResult> result = BlockingRun(command);
+  if (!result) {
+    return result.error();
+  }
+  if (result->exit_code != 0) {
+    return base::Internal(tool + " ended with exit code " + std::to_string(result->exit_code) +
+                          " when asked for its version: " + base::Printable(result->output));
+  }
+  std::optional<std::string> version = FindGroup(result->output, language.version_pattern);
+  if (!version) {
+    return base::Internal(tool + " answered without a version: " + base::Printable(result->output));
+  }
+  return *std::move(version);
+}
+
+void ExpandStep(const Language& language, std::vector<std::string>* argv) {
+  for (std::string& arg : *argv) {
+    arg = Expand(Expand(arg, "{tool}", language.tool), "{source}", language.source);
+  }
+}
+
+}  // namespace
+
+void BlockingDetect(const DetectOptions& options, Language* language) {
+  std::string reason;
+  for (const std::string& candidate : language->tools) {
+    for (const std::string& path : Paths(candidate, options)) {
+      if (!IsExecutable(path)) {
+        continue;
+      }
+      const std::optional<std::string> visible = VisiblePath(path, options);
+      if (!visible) {
+        reason = path + " lies outside of " + options.roots.front() + ", where jobs cannot see it";
+        continue;
+      }
+      base::Result<std::string> version = BlockingVersion(*visible, *language, options);
+      if (!version) {
+        reason = version.error().message;
+        continue;
+      }
+      language->available = true;
+      language->unavailable_reason.clear();
+      language->tool = *visible;
+      language->version = *std::move(version);
+      ExpandStep(*language, &language->version_argv);
+      ExpandStep(*language, &language->run.argv);
+      if (language->compile) {
+        ExpandStep(*language, &language->compile->argv);
+      }
+      if (language->warm_up) {
+        ExpandStep(*language, &language->warm_up->argv);
+      }
+      return;
+    }
+  }
+  language->available = false;
+  if (reason.empty()) {
+    reason = "none of its tools was found:";
+    for (const std::string& tool : language->tools) {
+      reason += (reason.back() == ':' ? " " : ", ") + tool;
+    }
+  }
+  language->unavailable_reason = reason;
+}
+
+}  // namespace language

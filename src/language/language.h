@@ -1,0 +1,86 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+
+// Languages as data: one TOML file each. A file names how to find the toolchain on this machine,
+// how to compile (optional) and how to run.
+namespace language {
+
+struct Step {
+  std::vector<std::string> argv;  // {tool} and {source} already replaced after Detect
+  std::vector<std::pair<std::string, std::string>> env;
+  std::string output;        // compile: the file that the run step needs
+  int64_t memory_bytes = 0;  // 0: the service's default; else at least this much
+  int64_t processes = 0;     // likewise
+};
+
+// Done once per toolchain version, outside of any job, before the language becomes available: fills
+// a cache folder that jobs then see read-only.
+struct WarmUp {
+  std::vector<std::string> argv;
+  std::vector<std::pair<std::string, std::string>> env;
+  std::string mount;  // where jobs see the folder: "/cache/go"
+};
+
+struct Language {
+  std::string id;
+  std::string name;
+  std::vector<std::string> aliases;
+  std::vector<std::string> extensions;
+  std::string source;              // file name of the submitted code in the work folder
+  std::string sample;              // a program that prints a greeting
+  std::string install;             // what to type when the toolchain is absent
+  std::vector<std::string> tools;  // candidates: absolute paths, or names looked up in PATH
+  std::vector<std::string> version_argv;
+  std::string version_pattern;  // ECMAScript regular expression with one group
+  std::optional<Step> compile;
+  Step run;
+  std::optional<WarmUp> warm_up;
+
+  // Set by Detect.
+  bool available = false;
+  std::string tool;  // absolute path of the chosen candidate
+  std::string version;
+  std::string unavailable_reason;
+};
+
+// A read-only folder of ours that every sandbox shows at `target`.
+struct CacheMount {
+  std::string source;
+  std::string target;
+};
+
+// The languages of this machine. Immutable after start; const methods are thread-safe.
+class Registry {
+ public:
+  // Reads every *.toml of `folder`, strictly: an unknown key, a wrong type, a duplicate id or alias
+  // is an error that names file and line.
+  static base::Result<Registry> Load(const std::string& folder);
+
+  // Finds toolchains and their versions by running them. Blocking (each at most 10 s).
+  void Detect();
+
+  // Runs the warm-ups whose stamp under `cache_root` is missing, telling progress through `say`.
+  // Blocking; a failing warm-up makes that language unavailable with the reason. Returns the mounts
+  // to give to the launcher.
+  std::vector<CacheMount> BlockingWarmUp(const std::string& cache_root,
+                                         const std::function<void(std::string)>& say);
+
+  // By id or alias; nullptr when unknown. Case-sensitive.
+  const Language* Find(std::string_view name) const;
+
+  const std::vector<Language>& all() const { return languages_; }
+
+ private:
+  std::vector<Language> languages_;
+};
+
+}  // namespace language

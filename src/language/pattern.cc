@@ -1,0 +1,48 @@
+#include "language/pattern.h"
+
+// g++ 12 with -fsanitize sees uninitialised members in <regex>; nothing of ours
+// does that here, and std::regex is used in no other file.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+#include <regex>
+
+#include "base/text.h"
+
+namespace language {
+namespace {
+
+// std::regex recurses once a character, so the text it sees is kept short.
+constexpr size_t kMaxText = 2048;
+
+}  // namespace
+
+base::Result<void> CheckOneGroup(const std::string& pattern) {
+  try {
+    if (std::regex(pattern).mark_count() != 1) {
+      return base::InvalidArgument("must have exactly one group");
+    }
+    return {};
+  } catch (const std::regex_error& e) {
+    return base::InvalidArgument("is not a regular expression: " + base::Printable(e.what()));
+  }
+}
+
+std::optional<std::string> FindGroup(const std::string& text, const std::string& pattern) {
+  const std::string start = text.substr(0, kMaxText);
+  try {
+    std::smatch match;
+    if (std::regex_search(start, match, std::regex(pattern))) {
+      return match[1].str();
+    }
+  } catch (const std::regex_error&) {  // its bound on work: as good as no match
+  }
+  return std::nullopt;
+}
+
+bool FullMatch(const std::string& text, const char* pattern) {
+  return text.size() <= kMaxText && std::regex_match(text, std::regex(pattern));
+}
+
+}  // namespace language

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/unique_fd.h"
+
+// Control groups, version 1 (one tree a controller) and version 2 (one tree), behind one face. Used
+// by the launcher only; single-threaded; no exceptions. Functions return false with errno set.
+namespace linux {
+
+struct CgroupUsage {
+  int64_t cpu_nanos = 0;
+  int64_t memory_peak_bytes = 0;
+  int64_t tasks_peak = 0;
+  int64_t oom_kills = 0;
+  int64_t refused_forks = 0;
+};
+
+// The open folders of one sandbox's cgroup: one on version 2, one a controller on version 1.
+struct CgroupLeaf {
+  static constexpr int kMaxFolders = 4;
+  std::array<base::UniqueFd, kMaxFolders> folders;
+};
+
+// The folder that this launcher owns, below which each sandbox has a leaf. Its name carries the
+// launcher's pid and start time, so that a later launcher can tell a dead one's leavings from a
+// live one's folder.
+class CgroupBase {
+ public:
+  // Finds a place where this process may create groups with memory, pids and cpu control, creates
+  // the folder and clears away those of dead launchers. Returns 0 (nothing usable), 1 or 2; when 0,
+  // `why` holds a sentence.
+  int Open(char* why, size_t why_size);
+
+  // 0, 1 or 2.
+  int version() const { return version_; }
+
+  bool Create(const char* name);  // EEXIST is an error: a name is used once
+  bool OpenLeaf(const char* name, CgroupLeaf* leaf) const;
+  bool Remove(const char* name);  // true also when it is gone already; EBUSY while processes remain
+
+  // Removes the folder itself.
+  void Close();
+
+  // Version 1 only: moves the calling process in. May stall for an RCU grace period (milliseconds).
+  bool EnterSelf(const CgroupLeaf& leaf) const;
+
+  // All processes together; swap is off. On version 2 the kernel kills the whole group when out of
+  // memory.
+  bool SetMemory(const CgroupLeaf& leaf, int64_t bytes) const;
+  bool SetTasks(const CgroupLeaf& leaf, int64_t tasks) const;
+
+  // Starts peak measuring anew where the kernel can.
+  void ResetPeaks(const CgroupLeaf& leaf) const;
+
+  bool Read(const CgroupLeaf& leaf, CgroupUsage* usage) const;
+  int64_t ReadCpuNanos(const CgroupLeaf& leaf) const;
+  int64_t ReadOomKills(const CgroupLeaf& leaf) const;
+
+  // Version 2 only: kills every member, atomically against fork. The leaf is unusable afterwards.
+  void Kill(const CgroupLeaf& leaf) const;
+
+  // True while any process, zombies included, is a member.
+  bool Populated(const CgroupLeaf& leaf) const;
+
+ private:
+  bool OpenV1(char* why, size_t why_size);
+  bool OpenV2(char* why, size_t why_size);
+
+  int version_ = 0;
+  int folder_count_ = 0;
+  std::array<base::UniqueFd, CgroupLeaf::kMaxFolders> parents_;
+  std::array<base::UniqueFd, CgroupLeaf::kMaxFolders> folders_;
+  std::array<char, 64> name_{};
+};
+
+}  // namespace linux

@@ -1,0 +1,602 @@
+#include "sandbox/client.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <cstring>
+#include <map>
+#include <system_error>
+
+#include "base/log.h"
+#include "linux/message.h"
+#include "linux/syscall.h"
+#include "sandbox/wire.h"
+
+namespace sandbox {
+namespace {
+
+namespace asio = boost::asio;
+using base::Error;
+using base::Result;
+using base::UniqueFd;
+
+constexpr int kReadyDeadlineMs = 30'000;
+
+bool CopyName(const std::string& text, wire::Name* name) {
+  if (text.size() >= name->size() || text.find('\0') != std::string::npos) {
+    return false;
+  }
+  std::memcpy(name->data(), text.c_str(), text.size() + 1);
+  return true;
+}
+
+UniqueFd Memfd(const char* name) {
+  return UniqueFd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+}
+
+bool Seal(const UniqueFd& fd) {
+  return ::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) ==
+         0;
+}
+
+// A descriptor of its own for reading, with an offset of its own.
+UniqueFd ReopenForReading(const UniqueFd& fd) {
+  const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+class PayloadWriter {
+ public:
+  template <typename T>
+  void Put(const T& value) {
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
+
+  void PutString(const std::string& text) {
+    Put(static_cast<uint32_t>(text.size()));
+    bytes_.append(text);
+    bytes_.push_back('\0');
+  }
+
+  void PutBytes(const std::string& bytes) { bytes_.append(bytes); }
+
+  const std::string& bytes() const { return bytes_; }
+
+ private:
+  std::string bytes_;
+};
+
+bool HasNul(const std::string& text) {
+  return text.find('\0') != std::string::npos;
+}
+
+struct Message {
+  wire::Request request{};
+  UniqueFd payload;
+  UniqueFd stdin_fd;
+  std::vector<std::shared_ptr<UniqueFd>> files;
+};
+
+Result<Message> Encode(const Spec& spec) {
+  Message message;
+  wire::Request& r = message.request;
+  r.version = wire::kVersion;
+  r.type = static_cast<uint32_t>(wire::RequestType::kRun);
+  r.profile = static_cast<uint32_t>(spec.profile);
+  r.limits = {spec.limits.wall_time, spec.limits.cpu_time,   spec.limits.memory_bytes,
+              spec.limits.processes, spec.limits.file_bytes, spec.limits.open_files};
+  r.collect_bytes = spec.collect_bytes;
+  if (spec.argv.empty() || spec.collect.size() > r.collect.size()) {
+    return base::InvalidArgument("a run needs argv and at most " +
+                                 std::to_string(r.collect.size()) + " files to collect");
+  }
+  for (const std::string& path : spec.collect) {
+    if (!CopyName(path, &r.collect[r.collect_count++])) {
+      return base::InvalidArgument("the name of a file to collect is too long");
+    }
+  }
+  PayloadWriter payload;
+  payload.Put(wire::PayloadHeader{wire::kPayloadMagic, static_cast<uint32_t>(spec.argv.size()),
+                                  static_cast<uint32_t>(spec.env.size()),
+                                  static_cast<uint32_t>(spec.files.size())});
+  for (const std::string& arg : spec.argv) {
+    if (HasNul(arg)) {
+      return base::InvalidArgument("an argument holds a NUL byte");
+    }
+    payload.PutString(arg);
+  }
+  for (const auto& [key, value] : spec.env) {
+    if (HasNul(key) || HasNul(value)) {
+      return base::InvalidArgument("an environment variable holds a NUL byte");
+    }
+    payload.PutString(key + "=" + value);
+  }
+  for (const InputFile& file : spec.files) {
+    int32_t index = -1;
+    if (file.fd != nullptr) {
+      index = static_cast<int32_t>(message.files.size());
+      message.files.push_back(file.fd);
+    }
+    payload.Put(wire::PayloadFile{file.executable ? 1U : 0U, index, file.content.size()});
+    payload.PutString(file.path);
+    if (index < 0) {
+      payload.PutBytes(file.content);
+    }
+  }
+  if (message.files.size() > wire::kMaxFileFds ||
+      payload.bytes().size() > static_cast<size_t>(wire::kMaxPayload)) {
+    return base::InvalidArgument("the input files are too many or too large");
+  }
+  message.payload = Memfd("payload");
+  UniqueFd input = Memfd("stdin");
+  if (!message.payload.valid() || !input.valid() ||
+      !linux::WriteAll(message.payload.get(), payload.bytes().data(), payload.bytes().size()) ||
+      !linux::WriteAll(input.get(), spec.stdin_data.data(), spec.stdin_data.size()) ||
+      !Seal(input)) {
+    return base::SysError("write the job's input", errno);
+  }
+  message.stdin_fd = ReopenForReading(input);
+  if (!message.stdin_fd.valid()) {
+    return base::SysError("open the job's input", errno);
+  }
+  return message;
+}
+
+// Copies a collected file out of the dead sandbox's memory, so that its pages are freed.
+std::shared_ptr<UniqueFd> CopyCollected(const UniqueFd& source, int64_t size) {
+  auto copy = std::make_shared<UniqueFd>(Memfd("collected"));
+  off_t offset = 0;
+  while (copy->valid() && offset < size) {
+    const ssize_t n =
+        ::sendfile(copy->get(), source.get(), &offset, static_cast<size_t>(size - offset));
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    if (n <= 0) {
+      return nullptr;
+    }
+  }
+  return copy->valid() && Seal(*copy) ? copy : nullptr;
+}
+
+Cause ToCause(const wire::Reply& reply) {
+  const auto has = [&](uint32_t flag) { return (reply.flags & flag) != 0; };
+  if (has(wire::kEndedCancel)) {
+    return Cause::kCancelled;
+  }
+  if (has(wire::kEndedMemory)) {
+    return Cause::kMemoryLimit;
+  }
+  if (has(wire::kEndedInternal)) {
+    return Cause::kInternal;
+  }
+  if (has(wire::kEndedOutput)) {
+    return Cause::kOutputLimit;
+  }
+  if (has(wire::kEndedWall)) {
+    return Cause::kWallTimeLimit;
+  }
+  const bool signalled = has(wire::kHasStatus) && WIFSIGNALED(reply.wait_status);
+  if (has(wire::kEndedCpu) || (signalled && WTERMSIG(reply.wait_status) == SIGXCPU)) {
+    return Cause::kCpuTimeLimit;
+  }
+  if (signalled) {
+    return WTERMSIG(reply.wait_status) == SIGSYS ? Cause::kPolicyViolation : Cause::kSignalled;
+  }
+  return Cause::kExited;
+}
+
+}  // namespace
+
+Result<Launcher> StartLauncher(const NativeOptions& options, const Filters& filters) {
+  wire::Setup setup{};
+  setup.version = wire::kVersion;
+  setup.min_isolation =
+      static_cast<uint32_t>(options.min_isolation == "full"       ? wire::Isolation::kFull
+                            : options.min_isolation == "rootless" ? wire::Isolation::kRootless
+                                                                  : wire::Isolation::kNoCgroup);
+  setup.uid_base = options.uid_base;
+  setup.park = options.park;
+  if (options.mounts.size() > setup.mounts.size()) {
+    return base::InvalidArgument("too many read-only folders for sandboxes");
+  }
+  for (const ReadOnlyMount& mount : options.mounts) {
+    wire::Mount& slot = setup.mounts[setup.mount_count++];
+    if (!CopyName(mount.source, &slot.source) || !CopyName(mount.target, &slot.target)) {
+      return base::InvalidArgument("the path " + mount.source + " is too long");
+    }
+  }
+  std::array<int, 2> pair{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
+    return base::SysError("socketpair", errno);
+  }
+  Launcher launcher;
+  launcher.socket.reset(pair[0]);
+  UniqueFd theirs(pair[1]);
+  if (theirs.get() == 3) {  // dup2 onto itself would keep close-on-exec
+    theirs.reset(::fcntl(theirs.get(), F_DUPFD_CLOEXEC, 10));
+  }
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), 3);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, 4);
+  std::string name = "sandbox-launcher";
+  std::array<char*, 2> argv = {name.data(), nullptr};
+  std::array<char*, 1> envp = {nullptr};
+  pid_t pid = -1;
+  const int error =
+      ::posix_spawn(&pid, options.launcher.c_str(), &actions, nullptr, argv.data(), envp.data());
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) {
+    return base::SysError("start " + options.launcher, error);
+  }
+  theirs.reset();
+  launcher.process.reset(linux::PidfdOpen(pid));
+  std::array<int, wire::kPolicies> fds{};
+  for (size_t i = 0; i < fds.size(); ++i) {
+    fds[i] = filters[i].get();
+  }
+  wire::Ready ready{};
+  std::array<int, linux::kMaxMessageFds> none{};
+  int none_count = 0;
+  pollfd polled{launcher.socket.get(), POLLIN, 0};
+  if (!linux::SendMessage(launcher.socket.get(), &setup, sizeof(setup), fds.data(),
+                          wire::kPolicies) ||
+      ::poll(&polled, 1, kReadyDeadlineMs) != 1 ||
+      linux::ReceiveMessage(launcher.socket.get(), &ready, sizeof(ready), none.data(),
+                            &none_count) != sizeof(ready) ||
+      ready.version != wire::kVersion) {
+    return base::Internal(
+        "sandbox-launcher did not start: it ended or did not answer in time (see its output "
+        "above)");
+  }
+  ready.message.back() = '\0';
+  if (ready.ok == 0) {
+    return Error{base::ErrorKind::kUnavailable,
+                 std::string("the sandbox cannot be used: ") + ready.message.data(), 0};
+  }
+  static constexpr std::array<const char*, 3> kLevels = {"no-cgroup", "rootless", "full"};
+  launcher.isolation = kLevels[std::min<size_t>(ready.isolation, 2)];
+  launcher.detail =
+      "cgroup " +
+      (ready.cgroup_version == 0 ? "none" : "v" + std::to_string(ready.cgroup_version)) +
+      ", landlock " +
+      (ready.landlock_abi == 0 ? "none" : "abi " + std::to_string(ready.landlock_abi));
+  if (ready.message[0] != '\0') {
+    launcher.detail += std::string(", ") + ready.message.data();
+  }
+  return launcher;
+}
+
+namespace {
+
+// One run, from Start to on_done. Owned by the backend's map and by the handlers of its pipes.
+struct Run : std::enable_shared_from_this<Run> {
+  struct Pipe {
+    explicit Pipe(asio::io_context& loop) : descriptor(loop) {}
+
+    asio::posix::stream_descriptor descriptor;
+    std::string data;
+    bool truncated = false;
+    bool ended = false;
+    std::array<char, 65536> buffer{};
+  };
+
+  explicit Run(asio::io_context& loop) : out(loop), err(loop) {}
+
+  uint64_t id = 0;
+  Backend::OnOutput on_output;
+  Backend::OnDone on_done;
+  int64_t output_limit = 0;
+  base::Nanos started = 0;
+  Pipe out;
+  Pipe err;
+  bool answered = false;
+  RunResult result;
+};
+
+class NativeBackend final : public Backend, public std::enable_shared_from_this<NativeBackend> {
+ public:
+  NativeBackend(asio::io_context& loop, Launcher launcher, std::function<void()> lost)
+      : loop_(loop),
+        isolation_(std::move(launcher.isolation)),
+        lost_(std::move(lost)),
+        socket_(loop, launcher.socket.release()) {}
+
+  void Begin() { WaitForReply(); }
+
+  void Shut() {
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    for (const auto& [id, run] : runs_) {
+      run->out.descriptor.close(ignored);
+      run->err.descriptor.close(ignored);
+    }
+    runs_.clear();
+  }
+
+  std::string_view isolation() const override { return isolation_; }
+
+  RunId Start(Spec spec, OnOutput on_output, OnDone on_done) override {
+    auto run = std::make_shared<Run>(loop_);
+    run->id = ++last_id_;
+    run->on_output = std::move(on_output);
+    run->on_done = std::move(on_done);
+    run->output_limit = spec.limits.output_bytes;
+    run->started = base::MonotonicNow();
+    for (const std::string& path : spec.collect) {
+      run->result.collected.push_back({path, 0, nullptr, "not collected"});
+    }
+    runs_[run->id] = run;
+    if (auto sent = Send(*run, spec); !sent) {
+      asio::post(loop_, [self = shared_from_this(), id = run->id, message = sent.error().message] {
+        self->Finish(id, Cause::kInternal, message);
+      });
+    }
+    return run->id;
+  }
+
+  void Cancel(RunId id) override {
+    if (runs_.count(id) != 0) {
+      Kill(id, wire::KillReason::kCancel);
+    }
+  }
+
+ private:
+  Result<void> Send(Run& run, const Spec& spec) {
+    auto message = Encode(spec);
+    if (!message) {
+      return message.error();
+    }
+    std::array<int, 2> out{};
+    std::array<int, 2> err{};
+    if (::pipe2(out.data(), O_CLOEXEC) != 0) {
+      return base::SysError("pipe", errno);
+    }
+    UniqueFd out_read(out[0]);
+    const UniqueFd out_write(out[1]);
+    if (::pipe2(err.data(), O_CLOEXEC) != 0) {
+      return base::SysError("pipe", errno);
+    }
+    UniqueFd err_read(err[0]);
+    const UniqueFd err_write(err[1]);
+    message->request.id = run.id;
+    std::array<int, wire::kMaxFds> fds = {message->payload.get(), message->stdin_fd.get(),
+                                          out_write.get(), err_write.get()};
+    int count = wire::kFixedRunFds;
+    for (const auto& file : message->files) {
+      fds[static_cast<size_t>(count++)] = file->get();
+    }
+    // The launcher reads at once and the number of runs is bounded by the slots: a full socket is a
+    // fault.
+    if (!linux::SendMessage(socket_.native_handle(), &message->request, sizeof(message->request),
+                            fds.data(), count, MSG_DONTWAIT)) {
+      return base::SysError("send to sandbox-launcher", errno);
+    }
+    run.out.descriptor.assign(out_read.release());
+    run.err.descriptor.assign(err_read.release());
+    Read(run.shared_from_this(), &run.out, Stream::kStdout);
+    Read(run.shared_from_this(), &run.err, Stream::kStderr);
+    return {};
+  }
+
+  void Kill(uint64_t id, wire::KillReason reason) {
+    wire::Request request{};
+    request.version = wire::kVersion;
+    request.type = static_cast<uint32_t>(wire::RequestType::kKill);
+    request.id = id;
+    request.kill_reason = static_cast<uint32_t>(reason);
+    linux::SendMessage(socket_.native_handle(), &request, sizeof(request), nullptr, 0,
+                       MSG_DONTWAIT);
+  }
+
+  void Read(std::shared_ptr<Run> run, Run::Pipe* pipe, Stream stream) {
+    pipe->descriptor.async_read_some(asio::buffer(pipe->buffer),
+                                     [weak = weak_from_this(), run, pipe, stream](
+                                         const boost::system::error_code& error, size_t n) {
+                                       const auto self = weak.lock();
+                                       if (self == nullptr) {
+                                         return;
+                                       }
+                                       if (error) {
+                                         pipe->ended = true;
+                                         self->MaybeDone(run);
+                                         return;
+                                       }
+                                       self->Take(*run, *pipe, stream, n);
+                                       self->Read(run, pipe, stream);
+                                     });
+  }
+
+  void Take(Run& run, Run::Pipe& pipe, Stream stream, size_t n) {
+    const size_t room = static_cast<size_t>(run.output_limit) - pipe.data.size();
+    const std::string_view kept(pipe.buffer.data(), std::min(n, room));
+    pipe.data.append(kept);
+    if (!kept.empty() && run.on_output) {
+      run.on_output(stream, kept);
+    }
+    if (n > room && !pipe.truncated) {
+      pipe.truncated = true;
+      Kill(run.id, wire::KillReason::kOutputLimit);
+    }
+  }
+
+  void WaitForReply() {
+    socket_.async_wait(asio::posix::stream_descriptor::wait_read,
+                       [weak = weak_from_this()](const boost::system::error_code& error) {
+                         const auto self = weak.lock();
+                         if (self != nullptr && !error && self->ReceiveReplies()) {
+                           self->WaitForReply();
+                         }
+                       });
+  }
+
+  // False when the launcher is gone.
+  bool ReceiveReplies() {
+    for (;;) {
+      wire::Reply reply{};
+      std::array<int, linux::kMaxMessageFds> fds{};
+      int count = 0;
+      const ssize_t n = linux::ReceiveMessage(socket_.native_handle(), &reply, sizeof(reply),
+                                              fds.data(), &count, MSG_DONTWAIT);
+      if (n < 0 && errno == EAGAIN) {
+        return true;
+      }
+      if (n != sizeof(reply) || reply.version != wire::kVersion) {
+        Lose();
+        return false;
+      }
+      std::vector<UniqueFd> files;
+      for (int i = 0; i < count; ++i) {
+        files.emplace_back(fds[static_cast<size_t>(i)]);
+      }
+      OnReply(reply, std::move(files));
+    }
+  }
+
+  void Lose() {
+    base::Log(base::LogLevel::kError, "sandbox-launcher has ended");
+    std::vector<uint64_t> ids;
+    for (const auto& [id, run] : runs_) {
+      ids.push_back(id);
+    }
+    for (const uint64_t id : ids) {
+      Finish(id, Cause::kInternal, "sandbox-launcher has ended");
+    }
+    if (lost_) {
+      lost_();
+    }
+  }
+
+  void OnReply(const wire::Reply& reply, std::vector<UniqueFd> files) {
+    const auto found = runs_.find(reply.id);
+    if (found == runs_.end()) {
+      return;
+    }
+    const std::shared_ptr<Run> run = found->second;
+    RunResult& result = run->result;
+    result.cause = ToCause(reply);
+    if ((reply.flags & wire::kHasStatus) != 0) {
+      result.exit_code = WIFEXITED(reply.wait_status) ? WEXITSTATUS(reply.wait_status) : 0;
+      result.signal = WIFSIGNALED(reply.wait_status) ? WTERMSIG(reply.wait_status) : 0;
+    }
+    if (result.cause == Cause::kInternal) {
+      result.message = std::string(wire::StepName(static_cast<wire::Step>(reply.step)));
+      if (reply.error != 0) {
+        result.message += ": " + std::generic_category().message(reply.error);
+      }
+    }
+    result.usage.wall_time = reply.wall_time;
+    result.usage.cpu_time = reply.cpu_time;
+    result.usage.memory_peak_bytes = reply.memory_peak_bytes;
+    result.usage.processes_peak = reply.processes_peak;
+    result.usage.process_limit_hit = (reply.flags & wire::kHitProcessLimit) != 0;
+    result.start_time =
+        reply.started_at == 0 ? 0 : std::max<int64_t>(0, reply.started_at - run->started);
+    size_t next = 0;
+    for (size_t i = 0;
+         i < result.collected.size() && i < reply.collected.size() && i < reply.collect_count;
+         ++i) {
+      CollectedFile& file = result.collected[i];
+      const wire::CollectedFile& answer = reply.collected[i];
+      if (answer.error != 0) {
+        file.error = answer.error == EISDIR  ? "not a regular file"
+                     : answer.error == EFBIG ? "too large"
+                                             : std::generic_category().message(answer.error);
+      } else if (next < files.size()) {
+        file.size = answer.size;
+        file.fd = CopyCollected(files[next++], answer.size);
+        file.error = file.fd == nullptr ? "could not be copied" : "";
+      }
+    }
+    run->answered = true;
+    MaybeDone(run);
+  }
+
+  // The reply says that every writer is dead, so the pipes end as soon as they are read empty.
+  void MaybeDone(const std::shared_ptr<Run>& run) {
+    if (run->answered && run->out.ended && run->err.ended) {
+      Finish(run->id, run->result.cause, run->result.message);
+    }
+  }
+
+  void Finish(uint64_t id, Cause cause, std::string message) {
+    const auto found = runs_.find(id);
+    if (found == runs_.end()) {
+      return;
+    }
+    const std::shared_ptr<Run> run = found->second;
+    runs_.erase(found);
+    boost::system::error_code ignored;
+    run->out.descriptor.close(ignored);
+    run->err.descriptor.close(ignored);
+    RunResult result = std::move(run->result);
+    result.cause = cause;
+    result.message = std::move(message);
+    // Output beyond the limit that arrived after the program had already exited is the same
+    // verdict.
+    const bool over = run->out.truncated || run->err.truncated;
+    if (over && static_cast<int>(result.cause) > static_cast<int>(Cause::kOutputLimit)) {
+      result.cause = Cause::kOutputLimit;
+    }
+    result.stdout_data = std::move(run->out.data);
+    result.stderr_data = std::move(run->err.data);
+    result.stdout_truncated = run->out.truncated;
+    result.stderr_truncated = run->err.truncated;
+    const OnDone on_done = std::move(run->on_done);
+    on_done(std::move(result));
+  }
+
+  asio::io_context& loop_;
+  std::string isolation_;
+  std::function<void()> lost_;
+  asio::posix::stream_descriptor socket_;
+  std::map<uint64_t, std::shared_ptr<Run>> runs_;
+  uint64_t last_id_ = 0;
+};
+
+// Ends the shared state with its owner, so that no handler of the loop touches a dead backend.
+class NativeHandle final : public Backend {
+ public:
+  explicit NativeHandle(std::shared_ptr<NativeBackend> backend) : backend_(std::move(backend)) {
+    backend_->Begin();
+  }
+
+  NativeHandle(const NativeHandle&) = delete;
+  NativeHandle& operator=(const NativeHandle&) = delete;
+
+  ~NativeHandle() override { backend_->Shut(); }
+
+  RunId Start(Spec spec, OnOutput on_output, OnDone on_done) override {
+    return backend_->Start(std::move(spec), std::move(on_output), std::move(on_done));
+  }
+
+  void Cancel(RunId id) override { backend_->Cancel(id); }
+
+  std::string_view isolation() const override { return backend_->isolation(); }
+
+ private:
+  std::shared_ptr<NativeBackend> backend_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> MakeNativeBackend(asio::io_context& loop, Launcher launcher,
+                                           std::function<void()> lost) {
+  return std::make_unique<NativeHandle>(
+      std::make_shared<NativeBackend>(loop, std::move(launcher), std::move(lost)));
+}
+
+}  // namespace sandbox

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <linux/filter.h>
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+
+#include "linux/cgroup.h"
+#include "sandbox/wire.h"
+
+// What the launcher knows, filled once at start and then only read, also by the children it forks.
+namespace sandbox::launcher {
+
+struct Context {
+  wire::Setup setup{};
+  wire::Isolation isolation = wire::Isolation::kNoCgroup;
+  bool root = false;  // may map host ids of its own for each sandbox
+  int landlock_abi = 0;
+  linux::CgroupBase cgroups;
+  std::array<std::array<sock_filter, wire::kMaxFilterInstructions>, wire::kPolicies> filters{};
+  std::array<uint16_t, wire::kPolicies> filter_sizes{};
+
+  sock_fprog Filter(wire::Policy policy) const {
+    const auto n = static_cast<size_t>(policy);
+    return {filter_sizes[n], const_cast<sock_filter*>(filters[n].data())};
+  }
+};
+
+// The ids of the program inside its user namespace; pid 1 is 0 in root mode.
+inline constexpr uid_t kJobUid = 1000;
+
+// Between the launcher and pid 1 of one sandbox, over a SOCK_SEQPACKET pair.
+enum class ControlType : uint32_t {
+  kGo = 1,   // launcher -> init: the id maps are written
+  kReady,    // init -> launcher, with an O_PATH descriptor of /box: parked
+  kRun,      // launcher -> init, with payload, stdin, stdout, stderr, files
+  kStarted,  // init -> launcher: the program's exec succeeded
+  kExited,   // init -> launcher: the main process has ended
+  kFailed,   // init -> launcher: a step failed
+};
+
+// What the main process does instead of exec when the launcher verifies its own limits at start.
+enum class Probe : uint32_t { kNone = 0, kMemory, kTasks };
+
+struct ControlRun {
+  ControlType type;
+  wire::Policy policy;
+  Probe probe;
+  uint32_t file_fds;
+  wire::RunLimits limits;
+};
+
+struct ControlReport {
+  ControlType type;
+  wire::Step step;
+  int32_t error;
+  int32_t wait_status;
+  int64_t at;         // CLOCK_MONOTONIC of the event
+  int64_t cpu_nanos;  // kExited: of the main process and the children it waited for
+  int64_t max_rss_bytes;
+};
+
+// Pid 1 of a sandbox; runs in the child of clone3 and never returns.
+[[noreturn]] void InitMain(const Context& context, int control);
+
+// Builds the file system view of the sandbox and enters it. False with errno; *step says where.
+bool BuildRoot(const Context& context, wire::Step* step);
+
+// Opens the read-only sources as detached mounts while the process still has the launcher's host
+// uid, so that folders above them may be closed to others. Part one of BuildRoot.
+bool OpenSources(const Context& context, wire::Step* step);
+
+// The program's side of the fork in pid 1: confines itself and execs. Reports a failing step
+// through `error_pipe`, which closes on exec. Never returns.
+struct JobStart {
+  const Context* context;
+  const ControlRun* run;
+  int stdin_fd;
+  int stdout_fd;
+  int stderr_fd;
+  int error_pipe;
+  char** argv;
+  char** envp;
+};
+
+[[noreturn]] void JobMain(const JobStart& start);
+
+struct StepError {
+  wire::Step step;
+  int32_t error;
+};
+
+// Reads the payload: fills argv and envp (pointers into the mapping) and writes the input files
+// below the current folder. False with errno and the step.
+bool LoadPayload(int payload, const int* file_fds, uint32_t file_fd_count, bool root, char*** argv,
+                 char*** envp, wire::Step* step);
+
+}  // namespace sandbox::launcher

@@ -1,0 +1,210 @@
+// Pid 1 of a sandbox. It builds the view while it still has capabilities in its own user namespace,
+// parks, takes one job, forks the program, confines itself, reaps, and reports how the main process
+// ended. It dies, and everything with it, when the launcher closes its end of the control socket.
+
+#include <grp.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+
+#include "linux/confine.h"
+#include "linux/message.h"
+#include "linux/syscall.h"
+#include "sandbox/launcher/context.h"
+
+namespace sandbox::launcher {
+namespace {
+
+using wire::Step;
+
+int64_t Now() {
+  timespec ts{};
+  ::clock_gettime(CLOCK_MONOTONIC, &ts);
+  return int64_t{ts.tv_sec} * 1'000'000'000 + ts.tv_nsec;
+}
+
+void Report(int control, const ControlReport& report, int fd = -1) {
+  if (!linux::SendMessage(control, &report, sizeof(report), &fd, fd < 0 ? 0 : 1)) {
+    ::_exit(1);
+  }
+}
+
+[[noreturn]] void Fail(int control, Step step, int error) {
+  ControlReport report{};
+  report.type = ControlType::kFailed;
+  report.step = step;
+  report.error = error;
+  Report(control, report);
+  ::_exit(1);
+}
+
+bool LoopbackUp() {
+  const base::UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::strncpy(request.ifr_name, "lo", sizeof(request.ifr_name) - 1);
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  return socket.valid() && ::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0;
+}
+
+// Everything up to the parked state.
+void Prepare(const Context& context, int control) {
+  const auto check = [&](bool ok, Step step) {
+    if (!ok) {
+      Fail(control, step, errno);
+    }
+  };
+  // The descriptors that the launcher's other sandboxes use must be gone before anything else
+  // happens.
+  const auto keep = static_cast<unsigned>(control);
+  check((keep == 3 || linux::CloseRange(3, keep - 1, 0) == 0) &&
+            linux::CloseRange(keep + 1, ~0U, 0) == 0,
+        Step::kCloseFds);
+
+  ControlType go{};
+  int fds[linux::kMaxMessageFds];
+  int fd_count = 0;
+  if (linux::ReceiveMessage(control, &go, sizeof(go), fds, &fd_count) != sizeof(go) ||
+      go != ControlType::kGo) {
+    ::_exit(1);  // the launcher is gone, or gave up on this sandbox
+  }
+  Step step = Step::kNone;
+  check(OpenSources(context, &step), step);
+  if (context.root) {
+    check(::setgroups(0, nullptr) == 0 && ::setresgid(0, 0, 0) == 0 && ::setresuid(0, 0, 0) == 0,
+          Step::kBecomeRoot);
+  }
+  if (context.isolation != wire::Isolation::kNoCgroup) {
+    check(::unshare(CLONE_NEWCGROUP) == 0, Step::kCgroupNamespace);
+  }
+  check(::sethostname("sandbox", 7) == 0 && ::setdomainname("", 0) == 0, Step::kHostname);
+  check(LoopbackUp(), Step::kLoopback);
+  check(linux::WriteFileAt(AT_FDCWD, "/proc/sys/user/max_user_namespaces", "0", 1),
+        Step::kNoNestedNamespaces);
+  check(BuildRoot(context, &step), step);
+  const base::UniqueFd box(::open("/box", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  check(box.valid() && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, Step::kBoxFd);
+  ControlReport ready{};
+  ready.type = ControlType::kReady;
+  ready.at = Now();
+  Report(control, ready, box.get());
+}
+
+bool Resize(const char* path, int64_t bytes) {
+  char options[64];
+  std::snprintf(options, sizeof(options), "size=%lld", static_cast<long long>(bytes));
+  return ::mount(nullptr, path, nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV, options) == 0;
+}
+
+// Reaps until the main process has ended. Orphans of the program are reaped on the way.
+void Supervise(int control, pid_t main_process, int signals) {
+  pollfd polled[2] = {{control, POLLIN, 0}, {signals, POLLIN, 0}};
+  for (;;) {
+    if (::poll(polled, 2, -1) < 0 && errno != EINTR) {
+      ::_exit(1);
+    }
+    if ((polled[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
+      ::_exit(1);  // the launcher says nothing more after kRun: this is its end
+    }
+    signalfd_siginfo info;
+    while (::read(signals, &info, sizeof(info)) == sizeof(info)) {
+    }
+    int status = 0;
+    rusage usage{};
+    pid_t pid = 0;
+    while ((pid = ::wait4(-1, &status, WNOHANG, &usage)) > 0) {
+      if (pid == main_process) {
+        ControlReport report{};
+        report.type = ControlType::kExited;
+        report.wait_status = status;
+        report.at = Now();
+        report.cpu_nanos =
+            (int64_t{usage.ru_utime.tv_sec} + usage.ru_stime.tv_sec) * 1'000'000'000 +
+            (int64_t{usage.ru_utime.tv_usec} + usage.ru_stime.tv_usec) * 1000;
+        report.max_rss_bytes = int64_t{usage.ru_maxrss} * 1024;
+        Report(control, report);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void InitMain(const Context& context, int control) {
+  Prepare(context, control);
+
+  ControlRun run{};
+  int fds[linux::kMaxMessageFds];
+  int fd_count = 0;
+  if (linux::ReceiveMessage(control, &run, sizeof(run), fds, &fd_count) != sizeof(run) ||
+      run.type != ControlType::kRun) {
+    ::_exit(0);  // never claimed
+  }
+  const auto check = [&](bool ok, Step step) {
+    if (!ok) {
+      Fail(control, step, errno);
+    }
+  };
+  char** argv = nullptr;
+  char** envp = nullptr;
+  Step step = Step::kNone;
+  check(Resize("/box", run.limits.file_bytes) && Resize("/tmp", run.limits.file_bytes),
+        Step::kResize);
+  if (run.probe == Probe::kNone) {
+    errno = EINVAL;
+    check(fd_count == wire::kFixedRunFds + static_cast<int>(run.file_fds), Step::kRequest);
+    check(LoadPayload(fds[0], fds + wire::kFixedRunFds, run.file_fds, context.root, &argv, &envp,
+                      &step),
+          step);
+  }
+
+  sigset_t child;
+  ::sigemptyset(&child);
+  ::sigaddset(&child, SIGCHLD);
+  ::pthread_sigmask(SIG_BLOCK, &child, nullptr);
+  const int signals = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+  int error_pipe[2];
+  check(signals >= 0 && ::pipe2(error_pipe, O_CLOEXEC) == 0, Step::kJobFork);
+  const pid_t pid = ::fork();
+  check(pid >= 0, Step::kJobFork);
+  if (pid == 0) {
+    JobMain({&context, &run, fds[1], fds[2], fds[3], error_pipe[1], argv, envp});
+  }
+  ::close(error_pipe[1]);
+  for (int i = 0; i < fd_count; ++i) {
+    ::close(fds[i]);  // the program's streams end with its own processes, not with pid 1
+  }
+  ::close(0);
+  ::close(1);
+  ::close(2);
+  StepError failure{};
+  const ssize_t n = ::read(error_pipe[0], &failure, sizeof(failure));
+  if (n != 0) {
+    Fail(control, n == sizeof(failure) ? failure.step : Step::kExec,
+         n == sizeof(failure) ? failure.error : EIO);
+  }
+  ::close(error_pipe[0]);
+  ControlReport started{};
+  started.type = ControlType::kStarted;
+  started.at = Now();
+  Report(control, started);
+  // What is left to do needs no privilege.
+  check(linux::DropBoundingSet() && linux::DropCapabilities() &&
+            ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+            linux::LoadSeccomp(context.Filter(wire::Policy::kInit)),
+        Step::kInitConfine);
+  Supervise(control, pid, signals);
+  ::_exit(0);
+}
+
+}  // namespace sandbox::launcher

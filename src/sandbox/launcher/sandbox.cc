@@ -1,0 +1,496 @@
+#include "sandbox/launcher/sandbox.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "linux/message.h"
+#include "linux/syscall.h"
+
+namespace sandbox::launcher {
+namespace {
+
+using wire::Step;
+
+constexpr int64_t kMs = 1'000'000;
+constexpr int64_t kBuildDeadline = 20'000 * kMs;
+constexpr int64_t kStartDeadline = 20'000 * kMs;  // copying large inputs included
+constexpr int64_t kKillDeadline = 5'000 * kMs;
+constexpr int64_t kPollInterval = 20 * kMs;   // of CPU time and out-of-memory counters
+constexpr int64_t kRetryInterval = 20 * kMs;  // of removing a cgroup
+constexpr int64_t kInitTasks = 1;             // pid 1 counts in the cgroup, not in the job's limit
+
+struct BuilderReport {
+  Step step;
+  int32_t error;
+  pid_t pid;
+};
+
+}  // namespace
+
+void Sandbox::Init(Context* context, int index, int epoll) {
+  context_ = context;
+  index_ = index;
+  epoll_ = epoll;
+}
+
+void Sandbox::Watch(int fd, Source source) const {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = static_cast<uint64_t>(index_) << 8 | source;
+  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+}
+
+bool Sandbox::Build(int64_t now) {
+  int control[2];
+  int report[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0) {
+    return false;
+  }
+  base::UniqueFd ours(control[0]);
+  const base::UniqueFd theirs(control[1]);
+  if (::pipe2(report, O_CLOEXEC) != 0) {
+    return false;
+  }
+  base::UniqueFd report_read(report[0]);
+  const base::UniqueFd report_write(report[1]);
+  ++generation_;
+  std::snprintf(name_.data(), name_.size(), "%d-%llu", index_,
+                static_cast<unsigned long long>(generation_));
+  builder_ = ::fork();
+  if (builder_ < 0) {
+    return false;
+  }
+  if (builder_ == 0) {
+    ours.reset();
+    BuilderMain(theirs.get(), report_write.get());
+  }
+  control_ = std::move(ours);
+  builder_report_ = std::move(report_read);
+  Watch(builder_report_.get(), kBuilder);
+  reply_ = {};
+  reply_.version = wire::kVersion;
+  has_reply_ = false;
+  main_cpu_ = 0;
+  main_rss_ = 0;
+  state_ = State::kBuilding;
+  deadline_ = now + kBuildDeadline;
+  next_tick_ = deadline_;
+  return true;
+}
+
+void Sandbox::BuilderMain(int control, int report_fd) {
+  BuilderReport report{};
+  const auto fail = [&](Step step) {
+    report.step = step;
+    report.error = errno;
+    linux::WriteAll(report_fd, &report, sizeof(report));
+    ::_exit(1);
+  };
+  const Context& context = *context_;
+  linux::CgroupBase& cgroups = context_->cgroups;
+  clone_args args{};
+  args.flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC |
+               CLONE_NEWUTS | CLONE_PARENT;
+  linux::CgroupLeaf leaf;
+  if (cgroups.version() != 0) {
+    if (!cgroups.Create(name_.data()) || !cgroups.OpenLeaf(name_.data(), &leaf)) {
+      fail(Step::kCgroupCreate);
+    }
+    if (cgroups.version() == 1 && !cgroups.EnterSelf(leaf)) {
+      fail(Step::kCgroupEnter);
+    }
+    if (cgroups.version() == 2) {
+      args.flags |= CLONE_INTO_CGROUP;
+      args.cgroup = static_cast<uint64_t>(leaf.folders[0].get());
+    }
+  }
+  // CLONE_PARENT makes pid 1 a child of the launcher, so that it outlives this builder.
+  report.pid = linux::Clone3(&args);
+  if (report.pid < 0) {
+    fail(Step::kClone);
+  }
+  if (report.pid == 0) {
+    InitMain(context, control);
+  }
+  char path[64];
+  const auto write = [&](const char* file, const char* text) {
+    std::snprintf(path, sizeof(path), "/proc/%d/%s", report.pid, file);
+    return linux::WriteFileAt(AT_FDCWD, path, text, std::strlen(text));
+  };
+  char map[128];
+  if (context.root) {
+    // Two host ids of this slot alone: pid 1 and the program. Per-user kernel counters are thus its
+    // own.
+    const unsigned first = context.setup.uid_base + 2 * static_cast<unsigned>(index_);
+    std::snprintf(map, sizeof(map), "0 %u 1\n%u %u 1\n", first, kJobUid, first + 1);
+    if (!write("uid_map", map) || !write("gid_map", map)) {
+      fail(Step::kIdMaps);
+    }
+  } else {
+    std::snprintf(map, sizeof(map), "%u %u 1\n", kJobUid, ::geteuid());
+    char groups[64];
+    std::snprintf(groups, sizeof(groups), "%u %u 1\n", kJobUid, ::getegid());
+    if (!write("setgroups", "deny") || !write("uid_map", map) || !write("gid_map", groups)) {
+      fail(Step::kIdMaps);
+    }
+  }
+  if (!write("oom_score_adj", "1000")) {
+    fail(Step::kOomScore);
+  }
+  linux::WriteAll(report_fd, &report, sizeof(report));
+  ::_exit(0);
+}
+
+void Sandbox::Assign(Claim claim, int64_t now) {
+  claim_ = std::move(claim);
+  has_claim_ = true;
+  reply_.id = claim_.id;
+  if (state_ == State::kParked) {
+    StartRun(now);
+  }
+}
+
+void Sandbox::StartRun(int64_t now) {
+  // Limits are written before the job has any process.
+  const wire::RunLimits& limits = claim_.run.limits;
+  if (context_->cgroups.version() != 0) {
+    if (!context_->cgroups.SetMemory(leaf_, limits.memory_bytes) ||
+        !context_->cgroups.SetTasks(leaf_, limits.processes + kInitTasks)) {
+      return Fail(Step::kCgroupLimits, errno, now);
+    }
+    context_->cgroups.ResetPeaks(leaf_);
+  }
+  int fds[wire::kMaxFds];
+  for (int i = 0; i < claim_.fd_count; ++i) {
+    fds[i] = claim_.fds[static_cast<size_t>(i)].get();
+  }
+  if (!linux::SendMessage(control_.get(), &claim_.run, sizeof(claim_.run), fds, claim_.fd_count,
+                          MSG_DONTWAIT)) {
+    return Fail(Step::kInitLost, errno, now);
+  }
+  for (base::UniqueFd& fd : claim_.fds) {
+    fd.reset();
+  }
+  state_ = State::kRunning;
+  run_since_ = now;
+  deadline_ = now + kStartDeadline;
+  next_tick_ = std::min(deadline_, now + kPollInterval);
+}
+
+void Sandbox::OnEvent(Source source, int64_t now) {
+  switch (source) {
+    case kBuilder:
+      if (builder_report_.valid()) {
+        OnBuilt(now);
+      }
+      break;
+    case kControl:
+      if (control_.valid()) {
+        OnControl(now);
+      }
+      break;
+    case kProcess:
+      if (process_.valid()) {
+        OnDead(now);
+      }
+      break;
+  }
+}
+
+void Sandbox::OnBuilt(int64_t now) {
+  BuilderReport report{};
+  const bool complete = ::read(builder_report_.get(), &report, sizeof(report)) == sizeof(report);
+  builder_report_.reset();
+  ::waitpid(builder_, nullptr, 0);
+  builder_ = -1;
+  if (complete && report.pid > 0) {
+    // Our child and not yet waited for: the number cannot have been given to another process.
+    process_.reset(linux::PidfdOpen(report.pid));
+    Watch(process_.get(), kProcess);
+  }
+  if (context_->cgroups.version() != 0) {
+    context_->cgroups.OpenLeaf(name_.data(), &leaf_);
+  }
+  if (!complete || report.step != Step::kNone) {
+    build_failed_ = true;
+    return Fail(complete ? report.step : Step::kFork, report.error, now);
+  }
+  if (state_ != State::kBuilding) {
+    return KillAll(now);  // cancelled meanwhile
+  }
+  const ControlType go = ControlType::kGo;
+  if (!linux::SendMessage(control_.get(), &go, sizeof(go), nullptr, 0, MSG_DONTWAIT)) {
+    return Fail(Step::kInitLost, errno, now);
+  }
+  Watch(control_.get(), kControl);
+}
+
+void Sandbox::OnControl(int64_t now) {
+  ControlReport report{};
+  int fds[linux::kMaxMessageFds];
+  int fd_count = 0;
+  const ssize_t n =
+      linux::ReceiveMessage(control_.get(), &report, sizeof(report), fds, &fd_count, MSG_DONTWAIT);
+  if (n < 0 && errno == EAGAIN) {
+    return;
+  }
+  base::UniqueFd received(fd_count > 0 ? fds[0] : -1);
+  for (int i = 1; i < fd_count; ++i) {
+    ::close(fds[i]);
+  }
+  if (n != sizeof(report)) {
+    control_.reset();
+    const bool out_of_memory = context_->cgroups.version() != 0 && leaf_.folders[0].valid() &&
+                               context_->cgroups.ReadOomKills(leaf_) > 0;
+    if (state_ == State::kRunning && out_of_memory) {
+      return KillAll(now);  // killed with its group when out of memory; OnDead tells
+    }
+    return Fail(Step::kInitLost, 0, now);
+  }
+  switch (report.type) {
+    case ControlType::kReady:
+      if (state_ != State::kBuilding || !received.valid()) {
+        return Fail(Step::kInitLost, EPROTO, now);
+      }
+      box_ = std::move(received);
+      state_ = State::kParked;
+      build_failed_ = false;
+      next_tick_ = INT64_MAX;
+      if (has_claim_) {
+        StartRun(now);
+      }
+      break;
+    case ControlType::kStarted:
+      reply_.started_at = report.at;
+      deadline_ = report.at + claim_.run.limits.wall_time;
+      next_tick_ = std::min(deadline_, now + kPollInterval);
+      break;
+    case ControlType::kExited:
+      reply_.flags |= wire::kHasStatus;
+      reply_.wait_status = report.wait_status;
+      reply_.wall_time = report.at - reply_.started_at;
+      main_cpu_ = report.cpu_nanos;
+      main_rss_ = report.max_rss_bytes;
+      KillAll(now);
+      break;
+    case ControlType::kFailed:
+      if (state_ == State::kBuilding) {
+        build_failed_ = true;
+      }
+      Fail(report.step, report.error, now);
+      break;
+    case ControlType::kGo:
+    case ControlType::kRun:
+      Fail(Step::kInitLost, EPROTO, now);
+      break;
+  }
+}
+
+void Sandbox::Fail(Step step, int error, int64_t now) {
+  if (state_ == State::kEnding || state_ == State::kRemoving) {
+    return;  // what breaks off while everything is being killed is no fault
+  }
+  if ((reply_.flags & wire::kEndedInternal) == 0) {
+    reply_.flags |= wire::kEndedInternal;
+    reply_.step = static_cast<uint32_t>(step);
+    reply_.error = error;
+  }
+  KillAll(now);
+}
+
+void Sandbox::End(uint32_t flag, int64_t now) {
+  if (state_ == State::kBuilding || state_ == State::kRunning) {
+    reply_.flags |= flag;
+    KillAll(now);
+  } else if (state_ == State::kEnding && !has_reply_) {
+    reply_.flags |= flag;
+  }
+}
+
+void Sandbox::KillAll(int64_t now) {
+  if (state_ == State::kEnding || state_ == State::kRemoving || state_ == State::kFree) {
+    return;
+  }
+  if (leaf_.folders[0].valid()) {
+    context_->cgroups.Kill(leaf_);
+  }
+  // Killing pid 1 kills its whole namespace, and it can be waited for only when that is empty
+  // (zap_pid_ns_processes): the wait in OnDead is the proof.
+  const bool killed = process_.valid() && linux::PidfdKill(process_.get()) == 0;
+  state_ = State::kEnding;
+  deadline_ = now + kKillDeadline;
+  next_tick_ = deadline_;
+  if (!process_.valid() && !builder_report_.valid()) {
+    OnDead(now);  // it never had a process
+  }
+  (void)killed;  // ESRCH: it is dead already, and the pidfd says so next
+}
+
+void Sandbox::OnDead(int64_t now) {
+  if (process_.valid()) {
+    siginfo_t info{};
+    if (::waitid(P_PIDFD, static_cast<id_t>(process_.get()), &info, WEXITED | WNOHANG | __WALL) !=
+            0 ||
+        info.si_pid == 0) {
+      return;
+    }
+    process_.reset();
+  }
+  if (state_ == State::kRunning && control_.valid()) {
+    // The pidfd may be seen before the last messages of pid 1: read them first.
+    while (control_.valid() && state_ == State::kRunning) {
+      OnControl(now);
+    }
+  }
+  if (state_ != State::kEnding) {
+    state_ = State::kEnding;
+  }
+  if (has_claim_ || claim_.id != 0) {
+    linux::CgroupUsage usage;
+    const bool measured = context_->cgroups.version() != 0 && leaf_.folders[0].valid() &&
+                          context_->cgroups.Read(leaf_, &usage);
+    if (measured) {
+      reply_.cpu_time = usage.cpu_nanos;
+      reply_.memory_peak_bytes = usage.memory_peak_bytes;
+      reply_.processes_peak = std::max<int64_t>(0, usage.tasks_peak - kInitTasks);
+      reply_.flags |= usage.oom_kills > 0 ? static_cast<uint32_t>(wire::kEndedMemory) : 0U;
+      reply_.flags |= usage.refused_forks > 0 ? static_cast<uint32_t>(wire::kHitProcessLimit) : 0U;
+    } else {
+      reply_.cpu_time = main_cpu_;
+      reply_.memory_peak_bytes = main_rss_;
+      reply_.processes_peak = reply_.started_at != 0 ? 1 : 0;
+    }
+    if (reply_.wall_time == 0 && reply_.started_at != 0) {
+      reply_.wall_time = now - reply_.started_at;
+    }
+    const int64_t cpu_limit = claim_.run.limits.cpu_time;
+    if (cpu_limit > 0 && reply_.cpu_time >= cpu_limit) {
+      reply_.flags |= wire::kEndedCpu;
+    }
+    constexpr uint32_t kReasons = wire::kHasStatus | wire::kEndedWall | wire::kEndedCpu |
+                                  wire::kEndedMemory | wire::kEndedOutput | wire::kEndedCancel |
+                                  wire::kEndedInternal;
+    if ((reply_.flags & kReasons) == 0) {
+      reply_.flags |= wire::kEndedInternal;
+      reply_.step = static_cast<uint32_t>(Step::kInitLost);
+    }
+    Collect();
+    has_reply_ = true;
+  }
+  control_.reset();
+  box_.reset();
+  state_ = State::kRemoving;
+  Remove(now);
+}
+
+// After every process is dead, by descriptor, through no link, regular files with one name only.
+void Sandbox::Collect() {
+  reply_.collect_count = claim_.collect_count;
+  int64_t left = claim_.collect_bytes;
+  for (size_t i = 0; i < claim_.collect_count; ++i) {
+    wire::CollectedFile& file = reply_.collected[i];
+    if ((reply_.flags & wire::kHasStatus) == 0 || !box_.valid()) {
+      file.error = ENOENT;
+      continue;
+    }
+    base::UniqueFd fd(
+        linux::OpenBeneath(box_.get(), claim_.collect[i].data(),
+                           O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
+
+    struct stat info {};
+
+    if (!fd.valid() || ::fstat(fd.get(), &info) != 0) {
+      file.error = errno;
+    } else if (!S_ISREG(info.st_mode) || info.st_nlink != 1) {
+      file.error = EISDIR;
+    } else if (info.st_size > left) {
+      file.error = EFBIG;
+    } else {
+      left -= info.st_size;
+      file.size = info.st_size;
+      collected_[i] = std::move(fd);
+    }
+  }
+}
+
+bool Sandbox::TakeReply(wire::Reply* reply, std::array<base::UniqueFd, wire::kMaxCollect>* files) {
+  if (!has_reply_) {
+    return false;
+  }
+  *reply = reply_;
+  *files = std::move(collected_);
+  has_reply_ = false;
+  has_claim_ = false;
+  claim_ = {};
+  return true;
+}
+
+void Sandbox::Remove(int64_t now) {
+  if (context_->cgroups.version() != 0) {
+    for (base::UniqueFd& folder : leaf_.folders) {
+      folder.reset();
+    }
+    if (!context_->cgroups.Remove(name_.data())) {
+      next_tick_ = now + kRetryInterval;  // zombies that are not reaped yet: tried until it works
+      return;
+    }
+  }
+  next_tick_ = INT64_MAX;
+  state_ = State::kFree;
+}
+
+void Sandbox::OnTick(int64_t now) {
+  if (now < next_tick_) {
+    return;
+  }
+  switch (state_) {
+    case State::kBuilding:
+      Fail(Step::kDeadline, ETIMEDOUT, now);
+      break;
+    case State::kRunning:
+      if (now >= deadline_) {
+        if (reply_.started_at == 0) {
+          return Fail(Step::kDeadline, ETIMEDOUT, now);
+        }
+        return End(wire::kEndedWall, now);
+      }
+      if (context_->cgroups.version() != 0) {
+        if (context_->cgroups.ReadOomKills(leaf_) > 0) {
+          return End(wire::kEndedMemory, now);
+        }
+        const int64_t limit = claim_.run.limits.cpu_time;
+        if (limit > 0 && context_->cgroups.ReadCpuNanos(leaf_) >= limit) {
+          return End(wire::kEndedCpu, now);
+        }
+      }
+      next_tick_ = std::min(deadline_, now + kPollInterval);
+      break;
+    case State::kEnding:
+      // Processes in an uninterruptible wait: the slot stays taken until they are gone, and is
+      // tried on.
+      if (process_.valid()) {
+        linux::PidfdKill(process_.get());
+      }
+      next_tick_ = now + kKillDeadline;
+      break;
+    case State::kRemoving:
+      Remove(now);
+      break;
+    case State::kFree:
+    case State::kParked:
+      next_tick_ = INT64_MAX;
+      break;
+  }
+}
+
+}  // namespace sandbox::launcher

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+
+#include "base/unique_fd.h"
+#include "linux/cgroup.h"
+#include "sandbox/launcher/context.h"
+#include "sandbox/wire.h"
+
+namespace sandbox::launcher {
+
+// What a claim hands to a sandbox: the request and its descriptors.
+struct Claim {
+  uint64_t id = 0;
+  ControlRun run{};
+  int64_t collect_bytes = 0;
+  uint32_t collect_count = 0;
+  std::array<wire::Name, wire::kMaxCollect> collect{};
+  std::array<base::UniqueFd, wire::kMaxFds> fds;
+  int fd_count = 0;
+};
+
+// One sandbox, from its building to the proof that nothing of it is left. Used by one job at most;
+// the slot (index, host ids) is used again only after the removal. All calls come from the
+// launcher's loop and do not block, but for the builder's exit, which follows its report at once.
+//
+//   kFree -> kBuilding -> kParked -> kRunning -> kEnding -> kRemoving -> kFree
+class Sandbox {
+ public:
+  enum class State { kFree, kBuilding, kParked, kRunning, kEnding, kRemoving };
+
+  // What the loop must watch for: the descriptors may be -1.
+  enum Source : uint32_t { kBuilder = 0, kControl = 1, kProcess = 2 };
+
+  void Init(Context* context, int index, int epoll);
+
+  // kFree -> kBuilding. Forks the builder: a child that makes the cgroup, enters it (which may
+  // stall), and clones pid 1 from within, so that nothing ever migrates while a job waits.
+  bool Build(int64_t now);
+
+  // REQUIRES: kBuilding without a claim, or kParked. A building one starts the job when it is
+  // ready.
+  void Assign(Claim claim, int64_t now);
+
+  // Ends the job for a reason; ignored unless it runs or waits to.
+  void End(uint32_t flag, int64_t now);
+
+  // Ends whatever this sandbox is at, claimed or not: the launcher stops.
+  void Discard(int64_t now) { KillAll(now); }
+
+  void OnEvent(Source source, int64_t now);
+
+  // Deadlines and polled limits.
+  void OnTick(int64_t now);
+
+  // True once when the job's outcome is known and every process is dead. The collected files are
+  // the caller's to send.
+  bool TakeReply(wire::Reply* reply, std::array<base::UniqueFd, wire::kMaxCollect>* files);
+
+  State state() const { return state_; }
+
+  bool has_claim() const { return has_claim_; }
+
+  uint64_t id() const { return claim_.id; }
+
+  // The next time at which OnTick has something to do; INT64_MAX for none.
+  int64_t next_tick() const { return next_tick_; }
+
+  // True when the last build failed: parking more would fail as well.
+  bool build_failed() const { return build_failed_; }
+
+ private:
+  [[noreturn]] void BuilderMain(int control, int report);
+  void OnBuilt(int64_t now);
+  void OnControl(int64_t now);
+  void OnDead(int64_t now);
+  void StartRun(int64_t now);
+  void Fail(wire::Step step, int error, int64_t now);
+  void KillAll(int64_t now);
+  void Collect();
+  void Remove(int64_t now);
+  void Watch(int fd, Source source) const;
+
+  Context* context_ = nullptr;
+  int index_ = 0;
+  int epoll_ = -1;
+  State state_ = State::kFree;
+  uint64_t generation_ = 0;
+  std::array<char, 32> name_{};
+  bool has_claim_ = false;
+  bool has_reply_ = false;
+  bool build_failed_ = false;
+  Claim claim_;
+  pid_t builder_ = -1;
+  base::UniqueFd builder_report_;
+  base::UniqueFd control_;
+  base::UniqueFd process_;  // pidfd of pid 1
+  base::UniqueFd box_;
+  linux::CgroupLeaf leaf_;
+  wire::Reply reply_{};
+  std::array<base::UniqueFd, wire::kMaxCollect> collected_;
+  int64_t run_since_ = 0;
+  int64_t deadline_ = 0;  // of the current state
+  int64_t next_tick_ = INT64_MAX;
+  int64_t main_cpu_ = 0;
+  int64_t main_rss_ = 0;
+};
+
+}  // namespace sandbox::launcher

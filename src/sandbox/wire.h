@@ -1,0 +1,284 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <type_traits>
+
+// The messages between sandboxd and sandbox-launcher: fixed layouts over one SOCK_SEQPACKET socket,
+// descriptors by SCM_RIGHTS. The launcher treats every message as hostile: it checks sizes,
+// versions and ranges, and resolves no name but the operator's mount sources in Setup, which
+// arrives once, before sandboxd has opened a socket to the world.
+//
+//   sandboxd -> launcher   Setup (fds: one seccomp program per Policy)
+//   launcher -> sandboxd   Ready
+//   sandboxd -> launcher   Request kRun (fds: payload, stdin, stdout, stderr, files...) | kKill
+//   launcher -> sandboxd   Reply kDone (fds: one per collected file)
+namespace sandbox::wire {
+
+inline constexpr uint32_t kVersion = 1;
+inline constexpr int kMaxFds = 32;      // of one message; the kernel allows SCM_MAX_FD, 253
+inline constexpr int kFixedRunFds = 4;  // payload, stdin, stdout, stderr
+inline constexpr int kMaxFileFds = kMaxFds - kFixedRunFds;
+inline constexpr int kMaxCollect = 8;
+inline constexpr int kMaxName = 256;  // a path with its final NUL
+inline constexpr int kMaxMounts = 16;
+inline constexpr int kMaxSandboxes = 256;  // at once
+inline constexpr int64_t kMaxPayload = int64_t{128} << 20;
+
+using Name = std::array<char, kMaxName>;
+
+// The seccomp programs that Setup carries, in the order of its descriptors. kRun and kCompile match
+// sandbox::Profile.
+enum class Policy : uint32_t { kRun = 0, kCompile = 1, kInit = 2 };
+inline constexpr int kPolicies = 3;
+inline constexpr int kMaxFilterInstructions = 4096;  // BPF_MAXINSNS
+
+enum class Isolation : uint32_t {
+  kNoCgroup = 0,  // user namespaces, but nothing bounds memory and processes as a whole
+  kRootless = 1,  // cgroup limits, but all sandboxes share one host uid
+  kFull = 2,      // cgroup limits and a host uid of its own for every sandbox
+};
+
+struct Mount {
+  Name source;
+  Name target;
+};
+
+struct Setup {
+  uint32_t version;
+  uint32_t min_isolation;  // Isolation
+  uint32_t uid_base;       // first of 2 * kMaxSandboxes host ids that nothing else uses
+  uint32_t park;           // sandboxes kept ready
+  uint32_t mount_count;
+  uint32_t unused;
+  std::array<Mount, kMaxMounts> mounts;  // read-only folders of the operator
+};
+
+struct Ready {
+  uint32_t version;
+  uint32_t ok;
+  uint32_t isolation;
+  uint32_t cgroup_version;  // 0, 1 or 2
+  uint32_t landlock_abi;
+  std::array<char, 1024> message;  // why not ok, or what the level lacks
+};
+
+enum class RequestType : uint32_t { kRun = 1, kKill = 2 };
+
+enum class KillReason : uint32_t { kCancel = 0, kOutputLimit = 1 };
+
+struct RunLimits {
+  int64_t wall_time;
+  int64_t cpu_time;
+  int64_t memory_bytes;
+  int64_t processes;
+  int64_t file_bytes;
+  int64_t open_files;
+};
+
+struct Request {
+  uint32_t version;
+  uint32_t type;
+  uint64_t id;
+  uint32_t profile;  // Policy kRun or kCompile
+  uint32_t kill_reason;
+  uint32_t collect_count;
+  uint32_t unused;
+  int64_t collect_bytes;
+  RunLimits limits;
+  std::array<Name, kMaxCollect> collect;
+};
+
+// What ended the program. More than one may be set; the client applies the precedence.
+enum EndFlag : uint32_t {
+  kEndedWall = 1U << 0,
+  kEndedCpu = 1U << 1,
+  kEndedMemory = 1U << 2,
+  kEndedOutput = 1U << 3,
+  kEndedCancel = 1U << 4,
+  kEndedInternal = 1U << 5,
+  kHitProcessLimit = 1U << 6,
+  kHasStatus = 1U << 7,  // wait_status is the main process's
+};
+
+struct CollectedFile {
+  int32_t error;  // errno, 0 when a descriptor follows
+  uint32_t unused;
+  int64_t size;
+};
+
+struct Reply {
+  uint32_t version;
+  uint32_t flags;
+  uint64_t id;
+  int32_t wait_status;
+  uint32_t step;  // the failing step when kEndedInternal
+  int32_t error;  // and its errno
+  uint32_t collect_count;
+  int64_t wall_time;
+  int64_t cpu_time;
+  int64_t memory_peak_bytes;
+  int64_t processes_peak;
+  int64_t started_at;  // CLOCK_MONOTONIC at the program's exec, 0 when it never started
+  std::array<CollectedFile, kMaxCollect> collected;
+};
+
+// The payload: a memfd that the launcher passes on unread. pid 1 of the sandbox, confined, reads
+// it. PayloadHeader, then argc + envc strings, then per file a PayloadFile, its path and, for
+// fd_index < 0, its content. A string is a uint32_t length and its bytes and a NUL.
+struct PayloadHeader {
+  uint32_t magic;
+  uint32_t argc;
+  uint32_t envc;
+  uint32_t files;
+};
+
+inline constexpr uint32_t kPayloadMagic = 0x31584253;  // "SBX1"
+inline constexpr uint32_t kMaxStrings = 4096;
+
+struct PayloadFile {
+  uint32_t executable;
+  int32_t fd_index;  // among the file descriptors of the request
+  uint64_t size;     // of inline content
+};
+
+static_assert(std::is_trivially_copyable_v<Setup> && std::is_trivially_copyable_v<Request> &&
+              std::is_trivially_copyable_v<Reply> && std::is_trivially_copyable_v<Ready>);
+
+// The steps of building and running a sandbox, in their order, for error messages.
+enum class Step : uint32_t {
+  kNone = 0,
+  kFork,
+  kCgroupCreate,
+  kCgroupLimits,
+  kCgroupEnter,
+  kClone,
+  kIdMaps,
+  kOomScore,
+  kBecomeRoot,
+  kCloseFds,
+  kCgroupNamespace,
+  kHostname,
+  kLoopback,
+  kNoNestedNamespaces,
+  kPrivateMounts,
+  kRootTmpfs,
+  kMountPoints,
+  kBindMounts,
+  kDevices,
+  kTmpfs,
+  kProc,
+  kPivot,
+  kBoxFd,
+  kPayload,
+  kResize,
+  kWriteFiles,
+  kJobFork,
+  kStdio,
+  kSession,
+  kRlimits,
+  kCapabilities,
+  kUser,
+  kNoNewPrivileges,
+  kLandlock,
+  kSeccomp,
+  kExec,
+  kInitConfine,
+  kInitLost,
+  kDeadline,
+  kKillAll,
+  kCgroupRemove,
+  kRequest,
+};
+
+constexpr const char* StepName(Step step) {
+  switch (step) {
+    case Step::kNone:
+      return "none";
+    case Step::kFork:
+      return "fork";
+    case Step::kCgroupCreate:
+      return "create cgroup";
+    case Step::kCgroupLimits:
+      return "write cgroup limits";
+    case Step::kCgroupEnter:
+      return "enter cgroup";
+    case Step::kClone:
+      return "clone3 into new namespaces";
+    case Step::kIdMaps:
+      return "write uid and gid maps";
+    case Step::kOomScore:
+      return "write oom_score_adj";
+    case Step::kBecomeRoot:
+      return "become root of the user namespace";
+    case Step::kCloseFds:
+      return "close inherited descriptors";
+    case Step::kCgroupNamespace:
+      return "unshare cgroup namespace";
+    case Step::kHostname:
+      return "set host name";
+    case Step::kLoopback:
+      return "bring loopback up";
+    case Step::kNoNestedNamespaces:
+      return "forbid nested user namespaces";
+    case Step::kPrivateMounts:
+      return "make mounts private";
+    case Step::kRootTmpfs:
+      return "mount root tmpfs";
+    case Step::kMountPoints:
+      return "create mount points";
+    case Step::kBindMounts:
+      return "bind read-only folders";
+    case Step::kDevices:
+      return "bind device files";
+    case Step::kTmpfs:
+      return "mount work folders";
+    case Step::kProc:
+      return "mount proc";
+    case Step::kPivot:
+      return "pivot_root";
+    case Step::kBoxFd:
+      return "open the work folder";
+    case Step::kPayload:
+      return "read payload";
+    case Step::kResize:
+      return "size the work folders";
+    case Step::kWriteFiles:
+      return "write input files";
+    case Step::kJobFork:
+      return "fork the program";
+    case Step::kStdio:
+      return "connect standard streams";
+    case Step::kSession:
+      return "setsid";
+    case Step::kRlimits:
+      return "set resource limits";
+    case Step::kCapabilities:
+      return "drop capabilities";
+    case Step::kUser:
+      return "change user";
+    case Step::kNoNewPrivileges:
+      return "set no_new_privs";
+    case Step::kLandlock:
+      return "restrict with Landlock";
+    case Step::kSeccomp:
+      return "load seccomp filter";
+    case Step::kExec:
+      return "exec";
+    case Step::kInitConfine:
+      return "confine pid 1";
+    case Step::kInitLost:
+      return "pid 1 of the sandbox vanished";
+    case Step::kDeadline:
+      return "set-up deadline";
+    case Step::kKillAll:
+      return "kill all processes";
+    case Step::kCgroupRemove:
+      return "remove cgroup";
+    case Step::kRequest:
+      return "check request";
+  }
+  return "unknown";
+}
+
+}  // namespace sandbox::wire

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "job/json.h"
+#include "job/store.h"
+#include "language/language.h"
+
+namespace service {
+
+struct Options {
+  base::Nanos max_timeout = 60 * base::kSecond;
+  int64_t max_code_bytes = 1LL << 20;
+  int64_t max_stdin_bytes = 16LL << 20;
+  base::Nanos max_wait = 60 * base::kSecond;  // of the body's `wait`
+};
+
+// Why a call was refused, ready to become problem+json.
+struct Refusal {
+  enum class Kind { kMalformed, kInvalid, kNotFound, kOverloaded, kUnavailable, kInternal };
+  Kind kind = Kind::kInternal;
+  std::string detail;
+  std::vector<job::FieldError> errors;
+};
+
+// The API role's rules, free of HTTP: validate, admit, store, look up. On the event loop's thread;
+// the store and the languages must outlive it. Callbacks come exactly once; a refusal that needs no
+// store comes from within the call.
+class Service {
+ public:
+  Service(Options options, job::Store& store, const language::Registry& languages);
+
+  struct Accepted {
+    job::Job job;
+    base::Nanos wait = 0;
+  };
+
+  // Answers once the job is durable. The answer's job carries the language, not code and stdin.
+  void Submit(std::string_view body, std::function<void(std::optional<Accepted>, Refusal)> done);
+
+  void Get(std::string id, std::function<void(std::optional<job::Job>, Refusal)> done);
+
+  // Calls `changed` after each change of the job's status until the handle is destroyed.
+  job::Store::WatchHandle Watch(std::string id, std::function<void()> changed);
+
+  void Stats(std::function<void(base::Result<job::StoreStats>)> done);
+
+  const language::Registry& languages() const { return languages_; }
+
+ private:
+  Options options_;
+  job::Store& store_;
+  const language::Registry& languages_;
+};
+
+}  // namespace service

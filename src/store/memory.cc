@@ -1,0 +1,235 @@
+#include <limits>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+#include "store/rules.h"
+#include "store/stores.h"
+#include "store/watch_list.h"
+
+namespace store {
+namespace {
+
+using base::Result;
+using job::Status;
+
+struct Record {
+  job::Job job;
+  uint64_t place = 0;  // in the queue; kept for life, so that a job given back is early again
+  uint64_t token = 0;  // 0: not leased
+  base::Nanos lease_until = 0;
+};
+
+class MemoryStore final : public job::Store {
+ public:
+  MemoryStore(job::StoreOptions options, Post post, Clock clock)
+      : options_(options), post_(std::move(post)), clock_(std::move(clock)) {}
+
+  void Submit(job::Job job, Callback<void> done) override {
+    Answer(std::move(done), DoSubmit(std::move(job)));
+  }
+
+  void Get(std::string id, Callback<job::Job> done) override {
+    const Record* record = Find(id);
+    if (record == nullptr || IsPastTtl(record->job, options_, clock_())) {
+      Answer<job::Job>(std::move(done), NoSuchJob());
+    } else {
+      Answer<job::Job>(std::move(done), record->job);
+    }
+  }
+
+  void LeaseJobs(std::string /*worker*/, int max, Callback<std::vector<job::Lease>> done) override {
+    const base::Nanos now = clock_();
+    Requeue(now);
+    std::vector<job::Lease> leases;
+    while (!queued_.empty() && static_cast<int>(leases.size()) < max) {
+      Record& record = *queued_.begin()->second;
+      queued_.erase(queued_.begin());
+      record.token = ++last_token_;
+      record.lease_until = now + options_.lease_time;
+      record.job.started_at = now;
+      ++record.job.attempts;
+      running_.insert(&record);
+      SetStatus(record, Status::kRunning);
+      leases.push_back({record.job, record.token});
+    }
+    Answer<std::vector<job::Lease>>(std::move(done), std::move(leases));
+  }
+
+  void Renew(std::string id, uint64_t token, Callback<void> done) override {
+    Record* record = FindLeased(id, token);
+    if (record != nullptr) {
+      record->lease_until = clock_() + options_.lease_time;
+    }
+    Answer(std::move(done), record != nullptr ? Result<void>() : StaleToken());
+  }
+
+  void Finish(std::string id, uint64_t token, job::Outcome outcome, Callback<void> done) override {
+    Answer(std::move(done), DoFinish(id, token, std::move(outcome)));
+  }
+
+  void Release(std::string id, uint64_t token, Callback<void> done) override {
+    Record* record = FindLeased(id, token);
+    if (record != nullptr) {
+      --record->job.attempts;
+      PutBack(*record);
+    }
+    Answer(std::move(done), record != nullptr ? Result<void>() : StaleToken());
+  }
+
+  void Recover(Callback<int64_t> done) override {
+    Answer<int64_t>(std::move(done), Requeue(std::numeric_limits<base::Nanos>::max()));
+  }
+
+  void Sweep(Callback<void> done) override {
+    const base::Nanos now = clock_();
+    Requeue(now);
+    while (!finished_.empty() && finished_.begin()->first <= now - options_.job_ttl) {
+      records_.erase(finished_.begin()->second);
+      finished_.erase(finished_.begin());
+    }
+    Answer(std::move(done), Result<void>());
+  }
+
+  void Stats(Callback<job::StoreStats> done) override {
+    Answer<job::StoreStats>(std::move(done),
+                            job::StoreStats{static_cast<int64_t>(queued_.size()),
+                                            static_cast<int64_t>(running_.size())});
+  }
+
+  WatchHandle Watch(std::string id, std::function<void()> changed) override {
+    return watchers_.Add(std::move(id), std::move(changed));
+  }
+
+  void OnQueued(std::function<void()> listener) override {
+    watchers_.OnQueued(std::move(listener));
+  }
+
+  std::string_view name() const override { return "memory"; }
+
+ private:
+  // Posts the answer, then what the call changed for others.
+  template <typename T>
+  void Answer(Callback<T> done, Result<T> result) {
+    const std::weak_ptr<bool> alive = alive_;
+    const auto shared = std::make_shared<Result<T>>(std::move(result));
+    post_([this, alive, done = std::move(done), shared,
+           events = std::exchange(events_, {})]() mutable {
+      if (!alive.expired()) {
+        done(std::move(*shared));
+      }
+      if (!alive.expired()) {
+        watchers_.Notify(events);
+      }
+    });
+  }
+
+  Result<void> DoSubmit(job::Job job) {
+    if (static_cast<int64_t>(queued_.size()) >= options_.max_queued) {
+      return QueueFull();
+    }
+    const std::string id = job.id;
+    const auto [entry, inserted] = records_.try_emplace(id);
+    if (!inserted) {
+      return DuplicateId();
+    }
+    Record& record = entry->second;
+    record.job = std::move(job);
+    record.job.status = Status::kQueued;
+    record.place = ++last_place_;
+    queued_.emplace(record.place, &record);
+    events_.queued = true;
+    return {};
+  }
+
+  Result<void> DoFinish(const std::string& id, uint64_t token, job::Outcome outcome) {
+    if (Result<void> valid = CheckOutcome(outcome); !valid) {
+      return valid;
+    }
+    Record* record = FindLeased(id, token);
+    if (record == nullptr) {
+      return StaleToken();
+    }
+    record->job.result = std::move(outcome.result);
+    End(*record, outcome.status, std::move(outcome.error),
+        outcome.finished_at != 0 ? outcome.finished_at : clock_());
+    return {};
+  }
+
+  Record* Find(const std::string& id) {
+    const auto found = records_.find(id);
+    return found == records_.end() ? nullptr : &found->second;
+  }
+
+  Record* FindLeased(const std::string& id, uint64_t token) {
+    Record* record = Find(id);
+    return record != nullptr && record->token == token && token != 0 ? record : nullptr;
+  }
+
+  void SetStatus(Record& record, Status status) {
+    record.job.status = status;
+    events_.changed.push_back(record.job.id);
+  }
+
+  void EndLease(Record& record) {
+    running_.erase(&record);
+    record.token = 0;
+    record.lease_until = 0;
+  }
+
+  void PutBack(Record& record) {
+    EndLease(record);
+    record.job.started_at = 0;
+    queued_.emplace(record.place, &record);
+    SetStatus(record, Status::kQueued);
+    events_.queued = true;
+  }
+
+  void End(Record& record, Status status, std::string error, base::Nanos finished_at) {
+    EndLease(record);
+    record.job.error = std::move(error);
+    record.job.finished_at = finished_at;
+    finished_.emplace(finished_at, record.job.id);
+    SetStatus(record, status);
+  }
+
+  // Ends the leases that have expired at `now`; answers how many.
+  int64_t Requeue(base::Nanos now) {
+    std::vector<Record*> expired;
+    for (Record* record : running_) {
+      if (record->lease_until <= now) {
+        expired.push_back(record);
+      }
+    }
+    for (Record* record : expired) {
+      if (record->job.attempts >= options_.max_attempts) {
+        End(*record, Status::kFailed, AttemptsUsedUp(record->job.attempts), clock_());
+      } else {
+        PutBack(*record);
+      }
+    }
+    return static_cast<int64_t>(expired.size());
+  }
+
+  const job::StoreOptions options_;
+  const Post post_;
+  const Clock clock_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  WatchList watchers_;
+  Events events_;  // of the call being handled
+  uint64_t last_place_ = 0;
+  uint64_t last_token_ = 0;
+  std::unordered_map<std::string, Record> records_;  // its nodes do not move
+  std::map<uint64_t, Record*> queued_;
+  std::set<Record*> running_;
+  std::multimap<base::Nanos, std::string> finished_;
+};
+
+}  // namespace
+
+std::unique_ptr<job::Store> MakeMemoryStore(job::StoreOptions options, Post post, Clock clock) {
+  return std::make_unique<MemoryStore>(options, std::move(post), std::move(clock));
+}
+
+}  // namespace store

@@ -1,0 +1,295 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/unique_fd.h"
+#include "store/sqlite_jobs.h"
+#include "store/stores.h"
+#include "store/watch_list.h"
+
+namespace store {
+namespace {
+
+using base::Result;
+
+// Requests of clients that wait for the thread; more are refused. Those of workers are bounded by
+// the number of jobs that run, and are never refused, for they end leases.
+constexpr size_t kMaxWaiting = 4096;
+
+// Work for the thread: one transaction holds many.
+class Task {
+ public:
+  virtual ~Task() = default;
+
+  // On the thread. False: its writes are to be undone.
+  virtual bool Work(SqliteJobs& jobs) = 0;
+
+  // After Work or instead of it: the transaction failed.
+  virtual void Fail(const base::Error& error) = 0;
+
+  // On the loop, once. May destroy the store.
+  virtual void Answer() = 0;
+};
+
+template <typename T, typename F>
+class TaskOf final : public Task {
+ public:
+  TaskOf(F work, job::Store::Callback<T> done) : work_(std::move(work)), done_(std::move(done)) {}
+
+  bool Work(SqliteJobs& jobs) override {
+    try {
+      result_ = work_(jobs);
+    } catch (const std::exception& e) {
+      result_ = base::Internal(std::string("store: ") + e.what());
+    }
+    return result_.has_value();
+  }
+
+  void Fail(const base::Error& error) override { result_ = error; }
+
+  void Answer() override { done_(std::move(result_)); }
+
+ private:
+  F work_;
+  job::Store::Callback<T> done_;
+  Result<T> result_ = base::Internal("store: not done");
+};
+
+using Tasks = std::vector<std::unique_ptr<Task>>;
+
+base::Error Unavailable(base::Error error) {
+  error.kind = base::ErrorKind::kUnavailable;
+  return error;
+}
+
+// Does the tasks in one transaction. The answers are right when this returns.
+Events RunBatch(SqliteJobs& jobs, const Tasks& tasks) {
+  const auto fail_all = [&](const base::Error& error) {
+    jobs.Rollback();
+    for (const auto& task : tasks) {
+      task->Fail(Unavailable(error));
+    }
+    return Events();
+  };
+  if (Result<void> begun = jobs.Begin(); !begun) {
+    return fail_all(begun.error());
+  }
+  for (const auto& task : tasks) {
+    Result<void> marked = jobs.SetMark();
+    if (marked) {
+      marked = task->Work(jobs) ? jobs.KeepMark() : jobs.RollbackToMark();
+    }
+    if (!marked) {
+      return fail_all(marked.error());
+    }
+  }
+  Result<Events> events = jobs.Commit();
+  return events ? std::move(*events) : fail_all(events.error());
+}
+
+class SqliteStore final : public job::Store {
+ public:
+  SqliteStore(base::UniqueFd lock, std::unique_ptr<SqliteJobs> jobs, Post post)
+      : lock_(std::move(lock)),
+        jobs_(std::move(jobs)),
+        post_(std::move(post)),
+        thread_([this] { Run(); }) {}
+
+  // Finishes what is waiting, so that a result handed over just before is not lost; drops answers.
+  ~SqliteStore() override {
+    {
+      const std::lock_guard<std::mutex> guard(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+
+  void Submit(job::Job job, Callback<void> done) override {
+    if (IsFull()) {
+      return Refuse<void>({base::ErrorKind::kExhausted, "the store is busy", 0}, std::move(done));
+    }
+    Enqueue<void>([job = std::move(job)](SqliteJobs& jobs) { return jobs.Submit(job); },
+                  std::move(done));
+  }
+
+  void Get(std::string id, Callback<job::Job> done) override {
+    if (IsFull()) {
+      return Refuse<job::Job>({base::ErrorKind::kUnavailable, "the store is busy", 0},
+                              std::move(done));
+    }
+    Enqueue<job::Job>([id = std::move(id)](SqliteJobs& jobs) { return jobs.Get(id); },
+                      std::move(done));
+  }
+
+  void LeaseJobs(std::string worker, int max, Callback<std::vector<job::Lease>> done) override {
+    Enqueue<std::vector<job::Lease>>(
+        [worker = std::move(worker), max](SqliteJobs& jobs) { return jobs.LeaseJobs(worker, max); },
+        std::move(done));
+  }
+
+  void Renew(std::string id, uint64_t token, Callback<void> done) override {
+    Enqueue<void>([id = std::move(id), token](SqliteJobs& jobs) { return jobs.Renew(id, token); },
+                  std::move(done));
+  }
+
+  void Finish(std::string id, uint64_t token, job::Outcome outcome, Callback<void> done) override {
+    Enqueue<void>([id = std::move(id), token, outcome = std::move(outcome)](
+                      SqliteJobs& jobs) { return jobs.Finish(id, token, outcome); },
+                  std::move(done));
+  }
+
+  void Release(std::string id, uint64_t token, Callback<void> done) override {
+    Enqueue<void>([id = std::move(id), token](SqliteJobs& jobs) { return jobs.Release(id, token); },
+                  std::move(done));
+  }
+
+  void Recover(Callback<int64_t> done) override {
+    Enqueue<int64_t>([](SqliteJobs& jobs) { return jobs.Recover(); }, std::move(done));
+  }
+
+  void Sweep(Callback<void> done) override {
+    Enqueue<int64_t>([](SqliteJobs& jobs) { return jobs.Sweep(); },
+                     [this, done = std::move(done)](Result<int64_t> removed) mutable {
+                       if (!removed) {
+                         done(removed.error());
+                       } else if (*removed >= SqliteJobs::kSweepBatch) {
+                         Sweep(std::move(done));  // other requests come in between
+                       } else {
+                         done({});
+                       }
+                     });
+  }
+
+  void Stats(Callback<job::StoreStats> done) override {
+    Enqueue<job::StoreStats>([](SqliteJobs& jobs) { return Result<job::StoreStats>(jobs.Stats()); },
+                             std::move(done));
+  }
+
+  WatchHandle Watch(std::string id, std::function<void()> changed) override {
+    return watchers_.Add(std::move(id), std::move(changed));
+  }
+
+  void OnQueued(std::function<void()> listener) override {
+    watchers_.OnQueued(std::move(listener));
+  }
+
+  std::string_view name() const override { return "sqlite"; }
+
+ private:
+  bool IsFull() {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return waiting_.size() >= kMaxWaiting;
+  }
+
+  template <typename T, typename F>
+  void Enqueue(F work, Callback<T> done) {
+    auto task = std::make_unique<TaskOf<T, F>>(std::move(work), std::move(done));
+    {
+      const std::lock_guard<std::mutex> guard(mutex_);
+      waiting_.push_back(std::move(task));
+    }
+    wake_.notify_one();
+  }
+
+  template <typename T>
+  void Refuse(base::Error error, Callback<T> done) {
+    post_([alive = std::weak_ptr<bool>(alive_), error = std::move(error), done = std::move(done)] {
+      if (!alive.expired()) {
+        done(error);
+      }
+    });
+  }
+
+  // The thread. While one transaction is being made durable, requests gather for the next: the
+  // slower the disk, the larger the batches.
+  void Run() {
+    std::unique_lock<std::mutex> guard(mutex_);
+    for (;;) {
+      wake_.wait(guard, [&] { return stopping_ || !waiting_.empty(); });
+      if (waiting_.empty()) {
+        return;
+      }
+      auto tasks = std::make_shared<Tasks>(std::exchange(waiting_, {}));
+      guard.unlock();
+      Events events = RunBatch(*jobs_, *tasks);
+      // The tasks are moved, so that the callbacks are destroyed on the loop's thread.
+      post_([this, alive = std::weak_ptr<bool>(alive_), tasks = std::move(tasks),
+             events = std::move(events)] {
+        for (const auto& task : *tasks) {
+          if (alive.expired()) {
+            return;
+          }
+          task->Answer();
+        }
+        if (!alive.expired()) {
+          watchers_.Notify(events);
+        }
+      });
+      guard.lock();
+    }
+  }
+
+  const base::UniqueFd lock_;
+  const std::unique_ptr<SqliteJobs> jobs_;  // of the thread alone
+  const Post post_;
+  WatchList watchers_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  Tasks waiting_;          // guarded by mutex_
+  bool stopping_ = false;  // guarded by mutex_
+  std::thread thread_;     // last: starts when all else is there
+};
+
+Result<base::UniqueFd> OpenPrivate(const std::string& path) {
+  base::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd.valid()) {
+    return base::SysError("open " + path, errno);
+  }
+  if (::fchmod(fd.get(), 0600) != 0) {
+    return base::SysError("chmod " + path, errno);
+  }
+  return fd;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<job::Store>> OpenSqliteStore(const std::string& path,
+                                                    job::StoreOptions options, Post post,
+                                                    Clock clock) {
+  Result<base::UniqueFd> lock = OpenPrivate(path + ".lock");
+  if (!lock) {
+    return lock.error();
+  }
+  if (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return base::Error{base::ErrorKind::kConflict,
+                         path + ".lock: another process uses this database", EWOULDBLOCK};
+    }
+    return base::SysError("flock " + path + ".lock", errno);
+  }
+  {
+    // SQLite gives its other files the mode of this one. Closing is safe here: nothing of SQLite
+    // holds a POSIX lock on the file yet, which any close would drop.
+    Result<base::UniqueFd> file = OpenPrivate(path);
+    if (!file) {
+      return file.error();
+    }
+  }
+  Result<std::unique_ptr<SqliteJobs>> jobs = SqliteJobs::Open(path, options, std::move(clock));
+  if (!jobs) {
+    return jobs.error();
+  }
+  return std::unique_ptr<job::Store>(
+      std::make_unique<SqliteStore>(std::move(*lock), std::move(*jobs), std::move(post)));
+}
+
+}  // namespace store

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "job/store.h"
+#include "store/sqlite_connection.h"
+#include "store/stores.h"
+#include "store/watch_list.h"
+
+namespace store {
+
+// The jobs in a SQLite database: what each call of job::Store does, synchronously and within a
+// transaction that the caller begins and commits. Not thread-safe; every method may block on the
+// disk. A method that answers an error may have written before: the caller rolls back to its mark.
+class SqliteJobs {
+ public:
+  // Opens the existing file `path`, brings its schema up to date and counts what it holds.
+  static base::Result<std::unique_ptr<SqliteJobs>> Open(const std::string& path,
+                                                        job::StoreOptions options, Clock clock);
+
+  // The transaction around a batch of calls. Commit answers the events of the whole batch.
+  base::Result<void> Begin();
+  base::Result<Events> Commit();
+  void Rollback();
+
+  // A point within the transaction to which one call's changes can be undone.
+  base::Result<void> SetMark();
+  base::Result<void> KeepMark();
+  base::Result<void> RollbackToMark();
+
+  base::Result<void> Submit(const job::Job& job);
+  base::Result<job::Job> Get(const std::string& id);
+  base::Result<std::vector<job::Lease>> LeaseJobs(const std::string& worker, int max);
+  base::Result<void> Renew(const std::string& id, uint64_t token);
+  base::Result<void> Finish(const std::string& id, uint64_t token, const job::Outcome& outcome);
+  base::Result<void> Release(const std::string& id, uint64_t token);
+  base::Result<int64_t> Recover();
+
+  // Ends expired leases and removes up to kSweepBatch records; answers how many it removed.
+  static constexpr int64_t kSweepBatch = 500;
+  base::Result<int64_t> Sweep();
+
+  job::StoreStats Stats() const { return state_.counts; }
+
+ private:
+  // What is kept beside the database and must be undone together with it.
+  struct State {
+    job::StoreStats counts;
+    size_t events_changed = 0;
+    bool events_queued = false;
+  };
+
+  SqliteJobs(std::unique_ptr<Connection> db, job::StoreOptions options, Clock clock)
+      : db_(std::move(db)), options_(options), clock_(std::move(clock)) {}
+
+  base::Result<void> Migrate();
+  base::Result<void> CountJobs();
+  base::Result<int64_t> EndLeases(base::Nanos expired_until);
+  base::Result<void> FailUnreadable(const std::string& id, std::string_view why);
+  void Restore(const State& state);
+  void Changed(std::string id);
+
+  std::unique_ptr<Connection> db_;
+  const job::StoreOptions options_;
+  const Clock clock_;
+  State state_;
+  State at_begin_;
+  State at_mark_;
+  std::vector<std::string> changed_;
+};
+
+}  // namespace store

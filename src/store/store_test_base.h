@@ -1,0 +1,205 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store/stores.h"
+
+// What the tests of the stores share.
+namespace store {
+
+#define EXPECT_FAILS(expression, expected_kind)           \
+  do {                                                    \
+    const auto failed_result = (expression);              \
+    ASSERT_FALSE(failed_result.has_value());              \
+    EXPECT_EQ(failed_result.error().kind, expected_kind); \
+  } while (false)
+
+// The event loop of these tests: posted functions run while a test waits.
+class Loop {
+ public:
+  Post post() {
+    return [this](std::function<void()> f) {
+      const std::lock_guard<std::mutex> guard(mutex_);
+      posted_.push_back(std::move(f));
+      wake_.notify_one();
+    };
+  }
+
+  // Runs what is posted until `done`; false when that does not come true in time.
+  template <typename F>
+  bool RunUntil(F done) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    std::unique_lock<std::mutex> guard(mutex_);
+    for (;;) {
+      if (done()) {
+        return true;
+      }
+      if (!wake_.wait_until(guard, deadline, [&] { return !posted_.empty(); })) {
+        return false;
+      }
+      const std::function<void()> f = std::move(posted_.front());
+      posted_.pop_front();
+      guard.unlock();
+      f();
+      guard.lock();
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> posted_;
+};
+
+// A store of the kind that the parameter names, in a folder and with a clock of its own. Calls wait
+// for their answers.
+class StoreTest : public testing::TestWithParam<std::string> {
+ protected:
+  StoreTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "store_test.XXXXXX").string();
+    folder_ = ::mkdtemp(pattern.data());
+    options_.job_ttl = base::kHour;
+    options_.lease_time = base::kMinute;
+  }
+
+  ~StoreTest() override {
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void SetUp() override { Open(); }
+
+  std::string path() const { return folder_ + "/jobs.db"; }
+
+  base::Result<std::unique_ptr<job::Store>> TryOpen() {
+    return OpenSqliteStore(path(), options_, loop_.post(), [this] { return now_.load(); });
+  }
+
+  void Open() {
+    store_.reset();
+    if (GetParam() == "memory") {
+      store_ = MakeMemoryStore(options_, loop_.post(), [this] { return now_.load(); });
+      return;
+    }
+    auto opened = TryOpen();
+    ASSERT_TRUE(opened.has_value()) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+
+  // Calls `start` with a callback and waits for its answer.
+  template <typename T, typename F>
+  base::Result<T> Call(F start) {
+    std::optional<base::Result<T>> answer;
+    bool within_call = true;
+    start([&](base::Result<T> result) {
+      EXPECT_FALSE(within_call) << "answered from within the call";
+      EXPECT_FALSE(answer.has_value()) << "answered twice";
+      answer.emplace(std::move(result));
+    });
+    within_call = false;
+    if (!loop_.RunUntil([&] { return answer.has_value(); })) {
+      return base::Error{base::ErrorKind::kDeadline, "no answer", 0};
+    }
+    return std::move(*answer);
+  }
+
+  job::Job MakeJob(const std::string& id) {
+    job::Job j;
+    j.id = id;
+    j.created_at = now_;
+    j.submission.language = "python";
+    j.submission.code = "print('" + id + "')";
+    return j;
+  }
+
+  base::Result<void> Submit(job::Job j) {
+    return Call<void>([&](auto done) { store_->Submit(std::move(j), done); });
+  }
+
+  base::Result<void> Submit(const std::string& id) { return Submit(MakeJob(id)); }
+
+  base::Result<job::Job> Get(const std::string& id) {
+    return Call<job::Job>([&](auto done) { store_->Get(id, done); });
+  }
+
+  std::vector<job::Lease> Lease(int max) {
+    auto leases =
+        Call<std::vector<job::Lease>>([&](auto done) { store_->LeaseJobs("worker", max, done); });
+    EXPECT_TRUE(leases.has_value());
+    return leases ? std::move(*leases) : std::vector<job::Lease>();
+  }
+
+  std::vector<std::string> LeaseIds(int max) {
+    std::vector<std::string> ids;
+    for (const job::Lease& lease : Lease(max)) {
+      ids.push_back(lease.job.id);
+    }
+    return ids;
+  }
+
+  job::Lease LeaseOne() {
+    auto leases = Lease(1);
+    EXPECT_EQ(leases.size(), 1U);
+    return leases.empty() ? job::Lease() : leases[0];
+  }
+
+  base::Result<void> Renew(const job::Lease& l) {
+    return Call<void>([&](auto done) { store_->Renew(l.job.id, l.token, done); });
+  }
+
+  base::Result<void> Release(const job::Lease& l) {
+    return Call<void>([&](auto done) { store_->Release(l.job.id, l.token, done); });
+  }
+
+  job::Outcome Completed(const std::string& out) {
+    job::Outcome outcome;
+    outcome.result.emplace();
+    outcome.result->verdict = job::Verdict::kOk;
+    outcome.result->stdout_data = out;
+    outcome.finished_at = now_;
+    return outcome;
+  }
+
+  base::Result<void> Finish(const job::Lease& l, job::Outcome outcome) {
+    return Call<void>(
+        [&](auto done) { store_->Finish(l.job.id, l.token, std::move(outcome), done); });
+  }
+
+  base::Result<void> Finish(const job::Lease& l) { return Finish(l, Completed("out")); }
+
+  int64_t Recover() {
+    auto n = Call<int64_t>([&](auto done) { store_->Recover(done); });
+    EXPECT_TRUE(n.has_value());
+    return n ? *n : -1;
+  }
+
+  void Sweep() {
+    EXPECT_TRUE(Call<void>([&](auto done) { store_->Sweep(done); }).has_value());
+  }
+
+  void ExpectStats(int64_t queued, int64_t running) {
+    auto stats = Call<job::StoreStats>([&](auto done) { store_->Stats(done); });
+    ASSERT_TRUE(stats.has_value());
+    EXPECT_EQ(stats->queued, queued);
+    EXPECT_EQ(stats->running, running);
+  }
+
+  Loop loop_;
+  std::string folder_;
+  job::StoreOptions options_;
+  std::atomic<base::Nanos> now_ = 1'000'000 * base::kSecond;
+  std::unique_ptr<job::Store> store_;
+};
+
+}  // namespace store

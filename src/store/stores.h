@@ -1,0 +1,30 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "job/store.h"
+
+namespace store {
+
+// Runs a function soon on the event loop's thread; callable from any thread.
+using Post = std::function<void(std::function<void()>)>;
+
+// Wall time; callable from any thread. Tests replace it to let leases and records expire.
+using Clock = std::function<base::Nanos()>;
+
+// Jobs live in this process's memory and die with it.
+std::unique_ptr<job::Store> MakeMemoryStore(job::StoreOptions options, Post post,
+                                            Clock clock = base::WallNow);
+
+// Jobs live in the SQLite database `path` (created, mode 0600; WAL, synchronous=FULL). One thread
+// of its own does all the work and commits what has queued up together. Blocks while it opens and
+// migrates. An exclusive lock file beside the database makes a second process fail with kConflict.
+base::Result<std::unique_ptr<job::Store>> OpenSqliteStore(const std::string& path,
+                                                          job::StoreOptions options, Post post,
+                                                          Clock clock = base::WallNow);
+
+}  // namespace store

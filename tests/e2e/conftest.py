@@ -1,0 +1,39 @@
+import contextlib
+import os
+
+import pytest
+
+from service import RUNNING, SANDBOXD, running
+
+IN_CI = os.environ.get("CI") == "true"
+
+
+def pytest_configure(config):
+    if not config.option.collectonly and not SANDBOXD.exists():
+        raise pytest.UsageError(f"{SANDBOXD} is not built: run ./dev build, or set BUILD_DIR")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and IN_CI and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"a skip is a failure under CI=true: {report.longrepr}"
+    if report.failed:
+        for created in RUNNING:
+            report.sections.append((f"log of sandboxd on port {created.port}", created.log()))
+
+
+@pytest.fixture(scope="session")
+def service():
+    """A service with the default configuration, shared by all tests."""
+    with running() as created:
+        yield created
+
+
+@pytest.fixture
+def start_service():
+    """Starts services with environments of their own: start_service(JOB_TTL="1s")."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **environment: stack.enter_context(running(**environment))
