@@ -212,9 +212,12 @@ void Handlers::Languages(std::shared_ptr<Exchange> exchange) {
     item["id"] = JsonText(l.id);
     item["name"] = JsonText(l.name);
     item["aliases"] = JsonTexts(l.aliases);
-    item["version"] = JsonText(l.version);
     item["available"] = l.available;
-    item["reason"] = JsonText(l.unavailable_reason);
+    if (l.available) {
+      item["version"] = JsonText(l.version);
+    } else {
+      item["unavailable_reason"] = JsonText(l.unavailable_reason);
+    }
     item["install"] = JsonText(l.install);
     item["extensions"] = JsonTexts(l.extensions);
     item["sample"] = JsonText(l.sample);

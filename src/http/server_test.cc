@@ -373,8 +373,9 @@ TEST_F(ServerTest, ListsLanguages) {
   const std::string response = Client(port_).Do(Get("/v1/languages"));
   EXPECT_THAT(response, StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(response, HasSubstr(R"({"id":"shell","name":"The shell","aliases":["shell1"],)"
-                                  R"("version":"1.2.3","available":true,)"));
+                                  R"("available":true,"version":"1.2.3",)"));
   EXPECT_THAT(response, HasSubstr(R"("install":"apt-get install absent")"));
+  EXPECT_THAT(response, HasSubstr(R"("available":false,"unavailable_reason":")"));
 }
 
 TEST_F(ServerTest, HeadIsGetWithoutBody) {

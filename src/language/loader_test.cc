@@ -147,7 +147,7 @@ TEST_F(RegistryLoad, FindsByIdAndAlias) {
 }
 
 TEST(Languages, TheShippedFilesAreValid) {
-  const auto registry = Registry::Load(fs::path(__FILE__).parent_path() / "../../config/languages");
+  const auto registry = Registry::Load(SOURCE_DIR "/config/languages");
   ASSERT_TRUE(registry) << registry.error().message;
   ASSERT_NE(registry->Find("go"), nullptr);
   EXPECT_EQ(registry->Find("golang"), registry->Find("go"));

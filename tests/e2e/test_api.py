@@ -159,7 +159,7 @@ def test_submit_refusesMalformedJson(service, body):
     '{"language": "python", "code": "1", "c\\u006fde": "2"}',
 ])
 def test_submit_refusesDuplicateKeys(service, body):
-    assert service.post(body).status == 400
+    assert service.post(body).status == 422
 
 
 @pytest.mark.parametrize("changes, field", [
