@@ -1,9 +1,11 @@
-"""Runs one clang-14 check over the sources: check_sources.py CHECK BUILD_DIR JOBS.
+"""Runs one clang-14 check over the sources: check_sources.py CHECK BUILD_DIR JOBS [FILE...].
 
 headers   every header compiles alone
 warnings  every source is clean under the build's own warnings
 co_await  no temporary inside a co_await expression that g++ 12 destroys twice
 tidy      clang-tidy with .clang-tidy, over everything but the unit tests
+
+With files, only those are checked.
 """
 
 import concurrent.futures
@@ -101,6 +103,8 @@ def main():
         }
     else:
         sys.exit(__doc__)
+    if only := {str(pathlib.Path(name).resolve()) for name in sys.argv[4:]}:
+        work = {name: call for name, call in work.items() if str(name) in only}
     bad = 0
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         futures = {pool.submit(*call): name for name, call in work.items()}

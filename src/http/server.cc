@@ -251,6 +251,7 @@ Server::Server(asio::io_context& loop, Options options, HealthInfo health,
                service::Service& service)
     : impl_(std::make_shared<Impl>(loop, std::move(options), std::move(health), service)) {}
 
+// NOLINTNEXTLINE(bugprone-exception-escape): cancelling timers throws for bad descriptors only
 Server::~Server() {
   impl_->Destroy();
 }

@@ -40,7 +40,7 @@ class Server {
  public:
   Server(boost::asio::io_context& loop, Options options, HealthInfo health,
          service::Service& service);
-  ~Server();
+  ~Server();  // NOLINT(bugprone-exception-escape): as in server.cc
 
   // Binds and accepts. Errors: the address is in use or wrong. Returns the port.
   base::Result<uint16_t> Listen();

@@ -31,6 +31,7 @@ constexpr std::array<std::string_view, kMembers> kMemberNames = {"language", "co
 // Takes the members of the outermost object out of the parser's events. No member is anything but a
 // string, so no tree is built: a hostile body of millions of small values costs no memory.
 struct SubmissionHandler {
+  // NOLINTBEGIN(readability-identifier-naming): names that json::basic_parser asks for
   static constexpr size_t max_object_size = std::numeric_limits<size_t>::max();
   static constexpr size_t max_array_size = std::numeric_limits<size_t>::max();
   static constexpr size_t max_key_size = std::numeric_limits<size_t>::max();
@@ -38,6 +39,7 @@ struct SubmissionHandler {
 
   using error_code = boost::system::error_code;
   using string_view = json::string_view;
+  // NOLINTEND(readability-identifier-naming)
 
   bool is_object = false;
   std::array<std::optional<std::string>, kMembers> members;
