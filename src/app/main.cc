@@ -1,36 +1,27 @@
 // sandboxd: reads the configuration, starts the launcher while it still may, gives up its
 // privileges, and runs the API and worker roles on one event loop.
 
-#include <fcntl.h>
 #include <getopt.h>
-#include <grp.h>
-#include <pwd.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 
 #include "app/config.h"
+#include "app/privileges.h"
+#include "app/stores.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "executor/executor.h"
 #include "http/server.h"
 #include "language/language.h"
-#include "linux/confine.h"
 #include "sandbox/client.h"
 #include "sandbox/policy.h"
 #include "service/service.h"
-#include "store/stores.h"
 
 namespace app {
 namespace {
@@ -42,81 +33,6 @@ using base::LogLevel;
 using base::Result;
 
 constexpr int kUsageError = 2;  // also for wrong configuration
-
-struct User {
-  uid_t uid = 0;
-  gid_t gid = 0;
-};
-
-Result<User> FindUser(const std::string& text) {
-  const size_t colon = text.find(':');
-  if (colon != std::string::npos) {
-    User user;
-    const char* end = text.data() + text.size();
-    const auto uid = std::from_chars(text.data(), end, user.uid);
-    const auto gid = std::from_chars(text.data() + colon + 1, end, user.gid);
-    if (uid.ec == std::errc() && uid.ptr == text.data() + colon && gid.ec == std::errc() &&
-        gid.ptr == end && user.uid != 0 && user.gid != 0) {
-      return user;
-    }
-    return base::InvalidArgument("SANDBOX_SERVICE_USER: '" + base::Printable(text) +
-                                 "' is not accepted; it must be uid:gid, both above 0, or a name");
-  }
-  const passwd* entry = ::getpwnam(text.c_str());  // NOLINT(concurrency-mt-unsafe): one thread yet
-  if (entry == nullptr || entry->pw_uid == 0) {
-    return base::InvalidArgument("SANDBOX_SERVICE_USER: there is no user '" +
-                                 base::Printable(text) +
-                                 "' other than root; create it or name another");
-  }
-  return User{entry->pw_uid, entry->pw_gid};
-}
-
-// Makes a folder that only this service uses. As root it is given to the service user, by
-// descriptor.
-Result<void> MakeFolder(const std::string& path, mode_t mode, const User* owner) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) {
-    return base::InvalidArgument("cannot create the folder " + path + ": " + error.message());
-  }
-  const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-
-  struct stat info {};
-
-  if (!fd.valid() || ::fstat(fd.get(), &info) != 0) {
-    return base::SysError("open " + path, errno);
-  }
-  if (owner != nullptr && info.st_uid != owner->uid) {
-    if (info.st_uid != 0) {
-      return base::InvalidArgument("the folder " + path + " belongs to another user (uid " +
-                                   std::to_string(info.st_uid) + ")");
-    }
-    if (::fchown(fd.get(), owner->uid, owner->gid) != 0) {
-      return base::SysError("chown " + path, errno);
-    }
-  }
-  if (::fchmod(fd.get(), mode) != 0) {
-    return base::SysError("chmod " + path, errno);
-  }
-  return {};
-}
-
-// For good: no capability, no other user, no way back by exec.
-Result<void> DropPrivileges(const User& user) {
-  if (::setgroups(0, nullptr) != 0 || ::setresgid(user.gid, user.gid, user.gid) != 0 ||
-      ::setresuid(user.uid, user.uid, user.uid) != 0) {
-    return base::SysError("become the service user", errno);
-  }
-  return {};
-}
-
-Result<void> Harden() {
-  if (!linux::DropCapabilities() || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || !linux::LimitTo(RLIMIT_CORE, 1)) {
-    return base::SysError("give up privileges", errno);
-  }
-  return {};
-}
 
 int Fail(const Error& error) {
   std::fprintf(stderr, "sandboxd: %s\n", error.message.c_str());
@@ -224,9 +140,11 @@ class App {
       exit_code_ = 1;
       Stop();
     });
-    if (auto opened = OpenStore(); !opened) {
-      return opened;
+    auto store = OpenStore(config_, loop_);
+    if (!store) {
+      return store.error();
     }
+    store_ = std::move(*store);
     http::Options http_options;
     http_options.host = config_.http_host;
     http_options.port = config_.http_port;
@@ -261,32 +179,6 @@ class App {
       }
     });
     Sweep();
-    return {};
-  }
-
-  Result<void> OpenStore() {
-    job::StoreOptions options;
-    options.max_queued = config_.queue_size;
-    options.job_ttl = config_.job_ttl;
-    options.max_attempts = static_cast<int>(config_.max_attempts);
-    options.lease_time = config_.lease_time;
-    const store::Post post = [this](std::function<void()> work) {
-      asio::post(loop_, std::move(work));
-    };
-    if (config_.job_store == "memory") {
-      store_ = store::MakeMemoryStore(options, post);
-      return {};
-    }
-    auto opened = store::OpenSqliteStore(config_.state_dir + "/jobs.db", options, post);
-    if (!opened) {
-      const bool unreachable = opened.error().sys_errno == EACCES;
-      return unreachable ? base::InvalidArgument(
-                               "STATE_DIR: the service user (SANDBOX_SERVICE_USER, uid " +
-                               std::to_string(::geteuid()) + ") cannot reach " + config_.state_dir +
-                               "; every folder above it must be searchable by that user")
-                         : opened.error();
-    }
-    store_ = std::move(*opened);
     return {};
   }
 
