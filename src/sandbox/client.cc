@@ -143,6 +143,7 @@ Result<Message> Encode(const Spec& spec) {
   UniqueFd input = Memfd("stdin");
   if (!message.payload.valid() || !input.valid() ||
       !linux::WriteAll(message.payload.get(), payload.bytes().data(), payload.bytes().size()) ||
+      !Seal(message.payload) ||
       !linux::WriteAll(input.get(), spec.stdin_data.data(), spec.stdin_data.size()) ||
       !Seal(input)) {
     return base::SysError("write the job's input", errno);

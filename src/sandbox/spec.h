@@ -29,8 +29,8 @@ struct Limits {
 };
 
 // A file of the work folder, written before the program starts. `path` is relative, without "." and
-// ".." parts. The content is either `content` or all bytes of `fd` (a regular file or memfd that
-// nothing writes to; shared, so that a cached binary can be used by many jobs at once).
+// ".." parts. The content is either `content` or all bytes of `fd` (a memfd, sealed against
+// every change; shared, so that a cached binary can be used by many jobs at once).
 struct InputFile {
   std::string path;
   bool executable = false;

@@ -59,7 +59,7 @@ bool LoopbackUp() {
 
 // Everything up to the parked state.
 void Prepare(const Context& context, int control) {
-  const auto check = [&](bool ok, Step step) {
+  const auto check = [&](bool ok, const Step& step) {  // by reference: `ok` may set it
     if (!ok) {
       Fail(control, step, errno);
     }
@@ -150,7 +150,7 @@ void InitMain(const Context& context, int control) {
       run.type != ControlType::kRun) {
     ::_exit(0);  // never claimed
   }
-  const auto check = [&](bool ok, Step step) {
+  const auto check = [&](bool ok, const Step& step) {
     if (!ok) {
       Fail(control, step, errno);
     }

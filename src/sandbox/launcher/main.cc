@@ -12,6 +12,7 @@
 
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -24,6 +25,7 @@
 #include "linux/confine.h"
 #include "linux/message.h"
 #include "linux/syscall.h"
+#include "sandbox/launcher/check.h"
 #include "sandbox/launcher/context.h"
 #include "sandbox/launcher/sandbox.h"
 
@@ -36,12 +38,14 @@ using wire::Step;
 
 constexpr int kSocket = 3;
 constexpr uint64_t kSocketTag = ~uint64_t{0};
-constexpr int64_t kMaxDuration = int64_t{24} * 3600 * 1'000'000'000;
 
 // Static: far too large for the stack, and forked children read it.
 Context g_context;
 Sandbox g_sandboxes[wire::kMaxSandboxes];
 int g_epoll = -1;
+bool g_blocked = false;  // sandboxd does not read its replies
+wire::Reply g_refusal;   // waits to be sent when g_has_refusal
+bool g_has_refusal = false;
 
 int64_t Now() {
   timespec ts{};
@@ -59,10 +63,6 @@ const char* IsolationName(Isolation level) {
       return "full";
   }
   return "unknown";
-}
-
-bool EndsWithNul(const wire::Name& name) {
-  return std::memchr(name.data(), 0, name.size()) != nullptr;
 }
 
 bool ReadFilter(int fd, size_t n) {
@@ -86,15 +86,7 @@ bool ReceiveSetup() {
   if (linux::ReceiveMessage(kSocket, &setup, sizeof(setup), fds, &count) != sizeof(setup)) {
     return false;
   }
-  bool ok = setup.version == wire::kVersion && count == wire::kPolicies &&
-            setup.mount_count <= wire::kMaxMounts && setup.park <= wire::kMaxSandboxes / 2 &&
-            setup.min_isolation <= static_cast<uint32_t>(Isolation::kFull) &&
-            setup.uid_base >= 1000 && setup.uid_base < 0xFFFFFFFF - 2 * wire::kMaxSandboxes;
-  for (uint32_t i = 0; ok && i < setup.mount_count; ++i) {
-    const wire::Mount& mount = setup.mounts[i];
-    ok = EndsWithNul(mount.source) && EndsWithNul(mount.target) && mount.source[0] == '/' &&
-         mount.target[0] == '/' && std::strstr(mount.target.data(), "..") == nullptr;
-  }
+  bool ok = CheckSetup(setup, count);
   for (int i = 0; i < count; ++i) {
     ok = ok && i < wire::kPolicies && ReadFilter(fds[i], static_cast<size_t>(i));
     ::close(fds[i]);
@@ -104,7 +96,7 @@ bool ReceiveSetup() {
 
 Sandbox* FindFree() {
   for (Sandbox& sandbox : g_sandboxes) {
-    if (sandbox.state() == Sandbox::State::kFree) {
+    if (sandbox.state() == Sandbox::State::kFree && !sandbox.has_claim()) {
       return &sandbox;
     }
   }
@@ -148,48 +140,64 @@ Sandbox* Claimable(int64_t now) {
   return fresh != nullptr && fresh->Build(now) ? fresh : nullptr;
 }
 
-void SendReply(const wire::Reply& reply,
-               const std::array<base::UniqueFd, wire::kMaxCollect>& files) {
+void Await(uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = kSocketTag;
+  ::epoll_ctl(g_epoll, EPOLL_CTL_MOD, kSocket, &event);
+}
+
+// False when sandboxd does not read: then the reply is kept, and no request is taken until it does,
+// so that deadlines are kept and nothing piles up.
+bool Send(const wire::Reply& reply, const base::UniqueFd* files, size_t file_count) {
   int fds[wire::kMaxCollect];
   int count = 0;
-  for (const base::UniqueFd& file : files) {
-    if (file.valid()) {
-      fds[count++] = file.get();
+  for (size_t i = 0; i < file_count; ++i) {
+    if (files[i].valid()) {
+      fds[count++] = files[i].get();
     }
   }
-  // Blocking: sandboxd reads whenever it can, and an outcome must not be dropped.
-  linux::SendMessage(kSocket, &reply, sizeof(reply), fds, count);
+  if (!linux::SendMessage(kSocket, &reply, sizeof(reply), fds, count, MSG_DONTWAIT) &&
+      errno == EAGAIN) {
+    g_blocked = true;
+    Await(EPOLLOUT);
+    return false;
+  }
+  return true;  // or sandboxd is gone, and the loop will see that
 }
 
+void SendRefusal() {
+  g_has_refusal = !Send(g_refusal, nullptr, 0);
+}
+
+// Refusals are sent before the next request is taken: there is one at most.
 void Refuse(uint64_t id, int error) {
-  wire::Reply reply{};
-  reply.version = wire::kVersion;
-  reply.id = id;
-  reply.flags = wire::kEndedInternal;
-  reply.step = static_cast<uint32_t>(Step::kRequest);
-  reply.error = error;
-  SendReply(reply, {});
+  g_refusal = {};
+  g_refusal.version = wire::kVersion;
+  g_refusal.id = id;
+  g_refusal.flags = wire::kEndedInternal;
+  g_refusal.step = static_cast<uint32_t>(Step::kRequest);
+  g_refusal.error = error;
+  SendRefusal();
 }
 
-bool ValidLimits(const wire::RunLimits& l) {
-  return l.wall_time > 0 && l.wall_time <= kMaxDuration && l.cpu_time >= 0 &&
-         l.cpu_time <= kMaxDuration && l.memory_bytes >= (1 << 20) &&
-         l.memory_bytes <= (int64_t{1} << 40) && l.processes > 0 && l.processes <= 32768 &&
-         l.file_bytes > 0 && l.file_bytes <= (int64_t{1} << 40) && l.open_files >= 16 &&
-         l.open_files <= 1 << 20;
+void SendOutcomes() {
+  if (!g_blocked && g_has_refusal) {
+    SendRefusal();
+  }
+  for (Sandbox& sandbox : g_sandboxes) {
+    if (!g_blocked && sandbox.outcome() != nullptr &&
+        Send(*sandbox.outcome(), sandbox.collected().data(), sandbox.collected().size())) {
+      sandbox.Forget();
+    }
+  }
 }
 
 void HandleRun(const wire::Request& request, Claim claim, int64_t now) {
-  const bool policy_ok = request.profile == static_cast<uint32_t>(Policy::kRun) ||
-                         request.profile == static_cast<uint32_t>(Policy::kCompile);
-  bool ok = policy_ok && claim.fd_count >= wire::kFixedRunFds && ValidLimits(request.limits) &&
-            request.id != 0 && request.collect_count <= wire::kMaxCollect &&
-            request.collect_bytes >= 0;
-  for (uint32_t i = 0; ok && i < request.collect_count; ++i) {
-    ok = EndsWithNul(request.collect[i]);
-  }
-  if (!ok) {
-    return Refuse(request.id, EINVAL);
+  for (const Sandbox& sandbox : g_sandboxes) {
+    if (sandbox.has_claim() && sandbox.id() == request.id) {
+      return Refuse(request.id, EEXIST);
+    }
   }
   claim.id = request.id;
   claim.run.type = ControlType::kRun;
@@ -206,6 +214,15 @@ void HandleRun(const wire::Request& request, Claim claim, int64_t now) {
   sandbox->Assign(std::move(claim), now);
 }
 
+void HandleKill(const wire::Request& request, int64_t now) {
+  const bool output = request.kill_reason == static_cast<uint32_t>(wire::KillReason::kOutputLimit);
+  for (Sandbox& sandbox : g_sandboxes) {
+    if (sandbox.has_claim() && sandbox.id() == request.id) {
+      sandbox.End(output ? wire::kEndedOutput : wire::kEndedCancel, now);
+    }
+  }
+}
+
 // False when sandboxd is gone.
 bool HandleRequest(int64_t now) {
   wire::Request request{};
@@ -213,7 +230,11 @@ bool HandleRequest(int64_t now) {
   Claim claim;
   const ssize_t n =
       linux::ReceiveMessage(kSocket, &request, sizeof(request), fds, &claim.fd_count, MSG_DONTWAIT);
-  if (n < 0 && (errno == EAGAIN || errno == EMSGSIZE)) {
+  if (n < 0 && errno == EAGAIN) {
+    return true;
+  }
+  if (n < 0 && errno == EMSGSIZE) {  // too long, or more descriptors than can be
+    Refuse(request.id, EMSGSIZE);
     return true;
   }
   for (int i = 0; i < claim.fd_count; ++i) {
@@ -222,22 +243,15 @@ bool HandleRequest(int64_t now) {
   if (n <= 0) {
     return false;
   }
-  if (n != sizeof(request) || request.version != wire::kVersion) {
-    Refuse(request.id, EPROTO);
-    return true;
-  }
-  if (request.type == static_cast<uint32_t>(wire::RequestType::kRun)) {
-    HandleRun(request, std::move(claim), now);
+  const int refusal = CheckRequest(request, static_cast<size_t>(n), claim.fd_count);
+  if (refusal != 0) {
+    Refuse(request.id, refusal);
   } else if (request.type == static_cast<uint32_t>(wire::RequestType::kKill)) {
-    const bool output =
-        request.kill_reason == static_cast<uint32_t>(wire::KillReason::kOutputLimit);
-    for (Sandbox& sandbox : g_sandboxes) {
-      if (sandbox.has_claim() && sandbox.id() == request.id) {
-        sandbox.End(output ? wire::kEndedOutput : wire::kEndedCancel, now);
-      }
-    }
+    HandleKill(request, now);
+  } else if (!CheckDescriptors(fds, claim.fd_count)) {
+    Refuse(request.id, EBADF);
   } else {
-    Refuse(request.id, EINVAL);
+    HandleRun(request, std::move(claim), now);
   }
   return true;
 }
@@ -256,7 +270,11 @@ bool Turn(bool requests) {
   bool alive = true;
   for (int i = 0; i < count; ++i) {
     const uint64_t tag = events[i].data.u64;
-    if (tag == kSocketTag) {
+    if (tag == kSocketTag && g_blocked) {
+      alive = (events[i].events & (EPOLLHUP | EPOLLERR)) == 0;
+      g_blocked = false;
+      Await(EPOLLIN);
+    } else if (tag == kSocketTag) {
       alive = !requests || HandleRequest(now);
     } else {
       g_sandboxes[tag >> 8].OnEvent(static_cast<Sandbox::Source>(tag & 0xFF), now);
@@ -283,16 +301,16 @@ bool ProbeLimit(Probe probe, char* why, size_t why_size) {
     claim.fds[static_cast<size_t>(i)].reset(::open("/dev/null", O_RDWR | O_CLOEXEC));
   }
   Sandbox& sandbox = g_sandboxes[0];
-  wire::Reply reply{};
-  std::array<base::UniqueFd, wire::kMaxCollect> files;
   if (!sandbox.Build(Now())) {
     std::snprintf(why, why_size, "cannot fork the first sandbox: errno %d", errno);
     return false;
   }
   sandbox.Assign(std::move(claim), Now());
-  while (!sandbox.TakeReply(&reply, &files)) {
+  while (sandbox.outcome() == nullptr) {
     Turn(false);
   }
+  const wire::Reply reply = *sandbox.outcome();
+  sandbox.Forget();
   while (sandbox.state() != Sandbox::State::kFree) {
     Turn(false);
   }
@@ -376,6 +394,12 @@ int Main() {
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGTERM, SIG_IGN);
   ::setsid();
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur =
+        files.rlim_max;  // about ten descriptors a sandbox; jobs have limits of their own
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
   g_epoll = ::epoll_create1(EPOLL_CLOEXEC);
   for (int i = 0; i < wire::kMaxSandboxes; ++i) {
     g_sandboxes[i].Init(&g_context, i, g_epoll);
@@ -397,13 +421,7 @@ int Main() {
   ::epoll_ctl(g_epoll, EPOLL_CTL_ADD, kSocket, &event);
   Refill(Now());
   while (Turn(true)) {
-    for (Sandbox& sandbox : g_sandboxes) {
-      wire::Reply reply{};
-      std::array<base::UniqueFd, wire::kMaxCollect> files;
-      if (sandbox.TakeReply(&reply, &files)) {
-        SendReply(reply, files);
-      }
-    }
+    SendOutcomes();
     Refill(Now());
   }
   Shutdown();

@@ -221,12 +221,16 @@ void Sandbox::OnBuilt(int64_t now) {
   if (context_->cgroups.version() != 0) {
     context_->cgroups.OpenLeaf(name_.data(), &leaf_);
   }
+  if (state_ != State::kBuilding) {  // ended meanwhile, when there was nothing to kill yet
+    KillProcesses();
+    if (!process_.valid()) {
+      OnDead(now);
+    }
+    return;
+  }
   if (!complete || report.step != Step::kNone) {
     build_failed_ = true;
     return Fail(complete ? report.step : Step::kFork, report.error, now);
-  }
-  if (state_ != State::kBuilding) {
-    return KillAll(now);  // cancelled meanwhile
   }
   const ControlType go = ControlType::kGo;
   if (!linux::SendMessage(control_.get(), &go, sizeof(go), nullptr, 0, MSG_DONTWAIT)) {
@@ -271,14 +275,20 @@ void Sandbox::OnControl(int64_t now) {
       }
       break;
     case ControlType::kStarted:
-      reply_.started_at = report.at;
-      deadline_ = report.at + claim_.run.limits.wall_time;
+      if (state_ != State::kRunning || reply_.started_at != 0) {
+        return;  // said once, and nothing moves the deadline afterwards
+      }
+      reply_.started_at = std::clamp(report.at, run_since_, now);
+      deadline_ = reply_.started_at + claim_.run.limits.wall_time;
       next_tick_ = std::min(deadline_, now + kPollInterval);
       break;
     case ControlType::kExited:
+      if (state_ != State::kRunning || reply_.started_at == 0) {
+        return;  // crossed with the kill
+      }
       reply_.flags |= wire::kHasStatus;
       reply_.wait_status = report.wait_status;
-      reply_.wall_time = report.at - reply_.started_at;
+      reply_.wall_time = std::clamp(report.at, reply_.started_at, now) - reply_.started_at;
       main_cpu_ = report.cpu_nanos;
       main_rss_ = report.max_rss_bytes;
       KillAll(now);
@@ -321,19 +331,24 @@ void Sandbox::KillAll(int64_t now) {
   if (state_ == State::kEnding || state_ == State::kRemoving || state_ == State::kFree) {
     return;
   }
-  if (leaf_.folders[0].valid()) {
-    context_->cgroups.Kill(leaf_);
-  }
-  // Killing pid 1 kills its whole namespace, and it can be waited for only when that is empty
-  // (zap_pid_ns_processes): the wait in OnDead is the proof.
-  const bool killed = process_.valid() && linux::PidfdKill(process_.get()) == 0;
+  KillProcesses();
   state_ = State::kEnding;
   deadline_ = now + kKillDeadline;
   next_tick_ = deadline_;
   if (!process_.valid() && !builder_report_.valid()) {
     OnDead(now);  // it never had a process
   }
-  (void)killed;  // ESRCH: it is dead already, and the pidfd says so next
+}
+
+// Killing pid 1 kills its whole namespace, and it can be waited for only when that is empty
+// (zap_pid_ns_processes): the wait in OnDead is the proof.
+void Sandbox::KillProcesses() {
+  if (leaf_.folders[0].valid()) {
+    context_->cgroups.Kill(leaf_);
+  }
+  if (process_.valid()) {
+    linux::PidfdKill(process_.get());  // ESRCH: it is dead already, and the pidfd says so next
+  }
 }
 
 void Sandbox::OnDead(int64_t now) {
@@ -423,16 +438,11 @@ void Sandbox::Collect() {
   }
 }
 
-bool Sandbox::TakeReply(wire::Reply* reply, std::array<base::UniqueFd, wire::kMaxCollect>* files) {
-  if (!has_reply_) {
-    return false;
-  }
-  *reply = reply_;
-  *files = std::move(collected_);
+void Sandbox::Forget() {
   has_reply_ = false;
   has_claim_ = false;
   claim_ = {};
-  return true;
+  collected_ = {};
 }
 
 void Sandbox::Remove(int64_t now) {

@@ -56,9 +56,14 @@ class Sandbox {
   // Deadlines and polled limits.
   void OnTick(int64_t now);
 
-  // True once when the job's outcome is known and every process is dead. The collected files are
-  // the caller's to send.
-  bool TakeReply(wire::Reply* reply, std::array<base::UniqueFd, wire::kMaxCollect>* files);
+  // Not null once the job's outcome is known and every process is dead; the slot is used again only
+  // after Forget. The collected files go with it.
+  const wire::Reply* outcome() const { return has_reply_ ? &reply_ : nullptr; }
+
+  const std::array<base::UniqueFd, wire::kMaxCollect>& collected() const { return collected_; }
+
+  // The outcome has been sent.
+  void Forget();
 
   State state() const { return state_; }
 
@@ -80,6 +85,7 @@ class Sandbox {
   void StartRun(int64_t now);
   void Fail(wire::Step step, int error, int64_t now);
   void KillAll(int64_t now);
+  void KillProcesses();
   void Collect();
   void Remove(int64_t now);
   void Watch(int fd, Source source) const;

@@ -1,0 +1,590 @@
+// What a taken-over sandboxd could send: every message here is hostile, and speaks to the real
+// launcher. After each it must be alive, have refused what it must, run an honest job, and hold
+// neither a descriptor nor a cgroup more than before.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <random>
+#include <sstream>
+
+#include "linux/message.h"
+#include "sandbox/client.h"
+#include "sandbox/wire.h"
+
+namespace sandbox {
+namespace {
+
+using base::UniqueFd;
+using wire::Reply;
+using wire::Request;
+namespace fs = std::filesystem;
+
+constexpr int kDeadlineMs = 30'000;
+
+UniqueFd Memfd(const std::string& content, bool seal = true) {
+  UniqueFd fd(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  EXPECT_EQ(::write(fd.get(), content.data(), content.size()),
+            static_cast<ssize_t>(content.size()));
+  if (seal) {
+    EXPECT_EQ(::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), 0);
+  }
+  return fd;
+}
+
+std::string Payload(const std::vector<std::string>& argv) {
+  std::string out;
+  const auto put = [&](const auto& value) {
+    out.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  };
+  put(wire::PayloadHeader{wire::kPayloadMagic, static_cast<uint32_t>(argv.size()), 0, 0});
+  for (const std::string& arg : argv) {
+    put(static_cast<uint32_t>(arg.size()));
+    out += arg + '\0';
+  }
+  return out;
+}
+
+template <typename T>
+void SetName(T* name, const std::string& text) {
+  name->fill('x');
+  std::memcpy(name->data(), text.data(), std::min(text.size(), name->size()));
+  if (text.size() < name->size()) {
+    (*name)[text.size()] = '\0';
+  }
+}
+
+class LauncherAbuse : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto filters = CompileFilters(std::string(SOURCE_DIR) + "/config/seccomp");
+    ASSERT_TRUE(filters) << filters.error().message;
+    NativeOptions options;
+    options.launcher = LAUNCHER_PATH;
+    options.min_isolation = "no-cgroup";
+    options.park = 0;  // nothing is held between jobs, so that leftovers can be counted
+    auto launcher = StartLauncher(options, *filters);
+    ASSERT_TRUE(launcher) << launcher.error().message;
+    launcher_ = std::move(*launcher);
+    std::ifstream info("/proc/self/fdinfo/" + std::to_string(launcher_.process.get()));
+    for (std::string word; info >> word && word != "Pid:";) {
+    }
+    info >> pid_;
+    ASSERT_GT(pid_, 0);
+    fds_ = CountFds();
+    ASSERT_GT(fds_, 3);
+    ASSERT_EQ(CountCgroups(), 0);
+    payload_ = Memfd(Payload({"/bin/sh", "-c", "read x; echo $x"}));
+    stdin_ = Memfd("hello\n");
+    OpenPipes();
+  }
+
+  // The invariants.
+  void TearDown() override {
+    if (pid_ <= 0 || ended_) {
+      return;
+    }
+    Drain();
+    OpenPipes();
+    const Reply reply = Ask(Honest(999'999), Standard());
+    EXPECT_EQ(reply.flags, uint32_t{wire::kHasStatus}) << wire::StepName(wire::Step{reply.step});
+    EXPECT_EQ(reply.wait_status, 0);
+    EXPECT_TRUE(Eventually([&] { return CountFds() == fds_ && CountCgroups() == 0; }))
+        << CountFds() << " descriptors instead of " << fds_ << ", " << CountCgroups() << " cgroups";
+  }
+
+  void OpenPipes() {
+    int fds[2];
+    ASSERT_EQ(::pipe2(fds, O_CLOEXEC), 0);
+    out_read_.reset(fds[0]);
+    out_write_.reset(fds[1]);
+  }
+
+  static bool Eventually(const std::function<bool()>& condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(kDeadlineMs);
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > end) {
+        return false;
+      }
+      ::poll(nullptr, 0, 5);
+    }
+    return true;
+  }
+
+  int CountFds() const {
+    std::error_code ignored;
+    int count = 0;
+    for (const auto& entry :
+         fs::directory_iterator("/proc/" + std::to_string(pid_) + "/fd", ignored)) {
+      count += entry.path().empty() ? 0 : 1;
+    }
+    return count;
+  }
+
+  // Folders of sandboxes below this launcher's own folder, which is named after it.
+  int CountCgroups() const {
+    int count = 0;
+    std::error_code ignored;
+    for (const std::string& folder : CgroupFolders()) {
+      for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+        count += entry.is_directory(ignored) ? 1 : 0;
+      }
+    }
+    return count;
+  }
+
+  std::vector<std::string> CgroupFolders() const {
+    std::vector<std::string> found;
+    std::ifstream mounts("/proc/self/mounts");
+    const std::string prefix = "code-sandbox." + std::to_string(pid_) + ".";
+    for (std::string line; std::getline(mounts, line);) {
+      std::istringstream words(line);
+      std::string source;
+      std::string target;
+      std::string type;
+      words >> source >> target >> type;
+      if (!type.starts_with("cgroup")) {
+        continue;
+      }
+      std::error_code ignored;
+      for (auto at = fs::recursive_directory_iterator(target, ignored);
+           !ignored && at != fs::recursive_directory_iterator(); at.increment(ignored)) {
+        if (at->path().filename().string().starts_with(prefix)) {
+          found.push_back(at->path());
+          at.disable_recursion_pending();
+        }
+      }
+    }
+    return found;
+  }
+
+  static Request Honest(uint64_t id) {
+    Request request{};
+    request.version = wire::kVersion;
+    request.type = static_cast<uint32_t>(wire::RequestType::kRun);
+    request.id = id;
+    request.collect_bytes = 1 << 20;
+    request.limits = {10'000'000'000, 0, 64 << 20, 16, 1 << 20, 64};
+    return request;
+  }
+
+  std::vector<int> Standard() const {
+    return {payload_.get(), stdin_.get(), out_write_.get(), out_write_.get()};
+  }
+
+  bool SendBytes(const void* data, size_t size, const std::vector<int>& fds, int flags = 0) const {
+    return linux::SendMessage(launcher_.socket.get(), data, size, fds.data(),
+                              static_cast<int>(fds.size()), flags);
+  }
+
+  bool Send(const Request& request, const std::vector<int>& fds, int flags = 0) const {
+    return SendBytes(&request, sizeof(request), fds, flags);
+  }
+
+  // The next reply; its files are closed.
+  Reply Receive(int* file_count = nullptr) const {
+    Reply reply{};
+    int fds[linux::kMaxMessageFds];
+    int count = 0;
+    pollfd polled{launcher_.socket.get(), POLLIN, 0};
+    EXPECT_EQ(::poll(&polled, 1, kDeadlineMs), 1) << "no reply";
+    EXPECT_EQ(linux::ReceiveMessage(launcher_.socket.get(), &reply, sizeof(reply), fds, &count,
+                                    MSG_DONTWAIT),
+              static_cast<ssize_t>(sizeof(reply)));
+    for (int i = 0; i < count; ++i) {
+      ::close(fds[i]);
+    }
+    if (file_count != nullptr) {
+      *file_count = count;
+    }
+    return reply;
+  }
+
+  Reply Ask(const Request& request, const std::vector<int>& fds, int* files = nullptr) const {
+    EXPECT_TRUE(Send(request, fds));
+    return Receive(files);
+  }
+
+  void ExpectRefused(const Reply& reply, uint64_t id, int error, const char* what) const {
+    EXPECT_EQ(reply.id, id) << what;
+    EXPECT_EQ(reply.flags, uint32_t{wire::kEndedInternal}) << what;
+    EXPECT_EQ(reply.step, static_cast<uint32_t>(wire::Step::kRequest)) << what;
+    EXPECT_EQ(reply.error, error) << what;
+  }
+
+  // Reads what is still on its way.
+  void Drain() const {
+    Reply reply{};
+    int fds[linux::kMaxMessageFds];
+    int count = 0;
+    while (linux::ReceiveMessage(launcher_.socket.get(), &reply, sizeof(reply), fds, &count,
+                                 MSG_DONTWAIT) > 0) {
+      for (int i = 0; i < count; ++i) {
+        ::close(fds[i]);
+      }
+    }
+  }
+
+  Launcher launcher_;
+  int pid_ = 0;
+  int fds_ = 0;
+  bool ended_ = false;  // the launcher was made to end
+  UniqueFd payload_;
+  UniqueFd stdin_;
+  UniqueFd out_read_;
+  UniqueFd out_write_;
+};
+
+TEST_F(LauncherAbuse, MessagesOfTheWrongSizeOrVersionAreRefused) {
+  std::vector<char> bytes(3 * sizeof(Request), '\0');
+  for (const size_t size : {size_t{1}, size_t{7}, sizeof(Request) - 1}) {
+    ASSERT_TRUE(SendBytes(bytes.data(), size, {}));
+    ExpectRefused(Receive(), 0, EPROTO, "short");
+  }
+  for (const size_t size : {sizeof(Request) + 1, bytes.size()}) {
+    ASSERT_TRUE(SendBytes(bytes.data(), size, Standard()));
+    ExpectRefused(Receive(), 0, EMSGSIZE, "long");
+  }
+  for (const uint32_t version : {0U, wire::kVersion + 1, ~0U}) {
+    Request request = Honest(5);
+    request.version = version;
+    ExpectRefused(Ask(request, Standard()), 5, EPROTO, "version");
+  }
+  wire::Setup setup{};
+  setup.version = wire::kVersion;
+  ASSERT_TRUE(SendBytes(&setup, sizeof(setup), {}));
+  ExpectRefused(Receive(), 0, EMSGSIZE, "a second Setup");
+}
+
+TEST_F(LauncherAbuse, FieldsOutOfRangeAreRefused) {
+  const int64_t least = INT64_MIN;
+  const int64_t most = INT64_MAX;
+  std::vector<Request> requests;
+  const auto with = [&](const std::function<void(Request*)>& change) {
+    requests.push_back(Honest(7));
+    change(&requests.back());
+  };
+  for (const uint32_t type : {0U, 3U, 0xFFFFFFFFU}) {
+    with([&](Request* r) { r->type = type; });
+  }
+  for (const uint32_t profile : {2U, 3U, 0xFFFFFFFFU}) {  // 2 is pid 1's own policy
+    with([&](Request* r) { r->profile = profile; });
+  }
+  for (const int64_t bad : {least, int64_t{-1}, int64_t{0}, most}) {
+    with([&](Request* r) { r->limits.wall_time = bad; });
+    with([&](Request* r) { r->limits.memory_bytes = bad; });
+    with([&](Request* r) { r->limits.processes = bad; });
+    with([&](Request* r) { r->limits.file_bytes = bad; });
+    with([&](Request* r) { r->limits.open_files = bad; });
+  }
+  for (const int64_t bad : {least, int64_t{-1}, most}) {
+    with([&](Request* r) { r->limits.cpu_time = bad; });
+    with([&](Request* r) { r->collect_bytes = bad; });
+  }
+  for (const uint32_t count : {uint32_t{wire::kMaxCollect} + 1, 0x80000000U, 0xFFFFFFFFU}) {
+    with([&](Request* r) { r->collect_count = count; });
+  }
+  with([&](Request* r) {
+    r->collect_count = 1;
+    SetName(&r->collect[0], std::string(wire::kMaxName, 'a'));  // no NUL
+  });
+  for (const Request& request : requests) {
+    ExpectRefused(Ask(request, Standard()), 7, EINVAL, "a field");
+  }
+  Request no_id = Honest(0);
+  ExpectRefused(Ask(no_id, Standard()), 0, EINVAL, "id 0");
+}
+
+TEST_F(LauncherAbuse, TooFewAndTooManyDescriptorsAreRefused) {
+  for (size_t count = 0; count < wire::kFixedRunFds; ++count) {
+    std::vector<int> fds = Standard();
+    fds.resize(count);
+    ExpectRefused(Ask(Honest(8), fds), 8, EINVAL, "too few");
+  }
+  Request kill = Honest(8);
+  kill.type = static_cast<uint32_t>(wire::RequestType::kKill);
+  ExpectRefused(Ask(kill, Standard()), 8, EINVAL, "kill with descriptors");
+  // More than linux::SendMessage would send.
+  const Request request = Honest(9);
+  iovec iov{const_cast<Request*>(&request), sizeof(request)};
+  std::array<int, 200> many{};
+  many.fill(payload_.get());
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(many))> control{};
+  msghdr message{};
+  message.msg_iov = &iov;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(many));
+  std::memcpy(CMSG_DATA(header), many.data(), sizeof(many));
+  ASSERT_EQ(::sendmsg(launcher_.socket.get(), &message, 0), static_cast<ssize_t>(sizeof(request)));
+  ExpectRefused(Receive(), 9, EMSGSIZE, "too many");
+}
+
+TEST_F(LauncherAbuse, DescriptorsOfOtherKindsAreRefused) {
+  std::vector<UniqueFd> odd;
+  const auto add = [&](int fd) {
+    ASSERT_GE(fd, 0);
+    odd.emplace_back(fd);
+  };
+  add(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  add(::open("/", O_PATH | O_CLOEXEC));
+  add(::open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+  add(::open("/etc/passwd", O_PATH | O_CLOEXEC));
+  add(::open("/proc/self/mem", O_RDWR | O_CLOEXEC));
+  add(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+  add(::open("/dev/zero", O_RDWR | O_CLOEXEC));
+  add(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  add(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  add(::epoll_create1(EPOLL_CLOEXEC));
+  add(::eventfd(0, EFD_CLOEXEC));
+  add(::fcntl(launcher_.socket.get(), F_DUPFD_CLOEXEC, 0));
+  add(::fcntl(launcher_.process.get(), F_DUPFD_CLOEXEC, 0));
+  add(::fcntl(out_read_.get(), F_DUPFD_CLOEXEC, 0));  // a pipe, but its other end
+  add(Memfd("unsealed", false).release());
+  const std::string sealed = "/proc/self/fd/" + std::to_string(payload_.get());
+  add(::open(sealed.c_str(), O_PATH | O_CLOEXEC));
+  for (const UniqueFd& fd : odd) {
+    for (size_t place = 0; place < wire::kFixedRunFds + 1; ++place) {
+      std::vector<int> fds = Standard();
+      fds.push_back(payload_.get());  // as a file
+      fds[place] = fd.get();
+      ExpectRefused(Ask(Honest(10), fds), 10, EBADF, "an odd descriptor");
+    }
+  }
+  std::vector<int> swapped = Standard();
+  std::swap(swapped[0], swapped[2]);
+  ExpectRefused(Ask(Honest(10), swapped), 10, EBADF, "swapped");
+}
+
+// What could change while pid 1 reads it is refused; so shrinking it is impossible.
+TEST_F(LauncherAbuse, AMemfdThatCouldShrinkIsRefused) {
+  for (const int seals :
+       {0, F_SEAL_WRITE | F_SEAL_GROW, F_SEAL_SHRINK | F_SEAL_GROW, F_SEAL_SHRINK | F_SEAL_WRITE}) {
+    const UniqueFd fd = Memfd(Payload({"/bin/true"}), false);
+    ASSERT_TRUE(seals == 0 || ::fcntl(fd.get(), F_ADD_SEALS, seals) == 0);
+    std::vector<int> fds = Standard();
+    fds[0] = fd.get();
+    ExpectRefused(Ask(Honest(11), fds), 11, EBADF, "unsealed");
+  }
+  EXPECT_NE(::ftruncate(payload_.get(), 0), 0);
+}
+
+TEST_F(LauncherAbuse, BrokenPayloadsEndInTheSandbox) {
+  const std::string good = Payload({"/bin/true"});
+  std::vector<std::string> payloads = {"",
+                                       "x",
+                                       std::string(16, '\0'),
+                                       good.substr(0, 17),
+                                       good + "more",
+                                       std::string(1 << 20, '\xFF')};
+  const wire::PayloadHeader huge[] = {{wire::kPayloadMagic, ~0U, 0, 0},
+                                      {wire::kPayloadMagic, 1, ~0U, 0},
+                                      {wire::kPayloadMagic, 1, 0, ~0U},
+                                      {wire::kPayloadMagic, 0, 0, 0},
+                                      {wire::kPayloadMagic, 4096, 4096, 4096}};
+  for (const wire::PayloadHeader& header : huge) {
+    payloads.emplace_back(reinterpret_cast<const char*>(&header), sizeof(header));
+  }
+  for (const std::string& text : payloads) {
+    const UniqueFd fd = Memfd(text);
+    std::vector<int> fds = Standard();
+    fds[0] = fd.get();
+    const Reply reply = Ask(Honest(12), fds);
+    EXPECT_EQ(reply.flags, uint32_t{wire::kEndedInternal});
+    EXPECT_EQ(reply.step, static_cast<uint32_t>(wire::Step::kPayload)) << text.size();
+    EXPECT_EQ(reply.error, EINVAL);
+  }
+}
+
+TEST_F(LauncherAbuse, NamesToCollectLeadNowhere) {
+  const std::vector<std::string> names = {
+      "/etc/passwd",        "../etc/passwd",      "..", ".", "", "a/../../../etc/passwd",
+      "/proc/self/environ", std::string(255, 'x')};
+  Request request = Honest(13);
+  request.collect_count = static_cast<uint32_t>(names.size());
+  ASSERT_LE(names.size(), size_t{wire::kMaxCollect});
+  for (size_t i = 0; i < names.size(); ++i) {
+    SetName(&request.collect[i], names[i]);
+  }
+  int files = 0;
+  const Reply reply = Ask(request, Standard(), &files);
+  EXPECT_EQ(reply.flags, uint32_t{wire::kHasStatus});
+  EXPECT_EQ(files, 0);
+  for (size_t i = 0; i < names.size(); ++i) {
+    EXPECT_NE(reply.collected[i].error, 0) << names[i];
+  }
+}
+
+TEST_F(LauncherAbuse, AnIdInUseIsRefusedAndTheJobGoesOn) {
+  const UniqueFd waits = Memfd(Payload({"/bin/sleep", "60"}));
+  std::vector<int> fds = Standard();
+  fds[0] = waits.get();
+  ASSERT_TRUE(Send(Honest(14), fds));
+  ExpectRefused(Ask(Honest(14), Standard()), 14, EEXIST, "a second one");
+  // Foreign ids are nobody's.
+  Request kill{};
+  kill.version = wire::kVersion;
+  kill.type = static_cast<uint32_t>(wire::RequestType::kKill);
+  for (const uint64_t id : {uint64_t{0}, uint64_t{15}, ~uint64_t{0}}) {
+    kill.id = id;
+    kill.kill_reason = 77;
+    ASSERT_TRUE(Send(kill, {}));
+  }
+  EXPECT_EQ(Ask(Honest(16), Standard()).flags, uint32_t{wire::kHasStatus});
+  kill.id = 14;
+  const Reply reply = Ask(kill, {});
+  EXPECT_EQ(reply.id, 14U);
+  EXPECT_NE(reply.flags & wire::kEndedCancel, 0U);
+}
+
+TEST_F(LauncherAbuse, RandomMessagesAreRefusedOrHarmless) {
+  std::mt19937_64 random(5);  // NOLINT: the same every time
+  for (int i = 0; i < 2000; ++i) {
+    Request request = Honest(100 + static_cast<uint64_t>(i));
+    auto* bytes = reinterpret_cast<unsigned char*>(&request);
+    // The first fields decide most; the id is left, so that replies can be told apart.
+    const size_t at = random() % 2 == 0 ? random() % 8 : 16 + random() % (sizeof(request) - 16);
+    bytes[at] = static_cast<unsigned char>(random());
+    std::vector<int> fds = Standard();
+    fds.resize(random() % 5);
+    const bool runs = fds.size() == wire::kFixedRunFds;
+    if (runs) {
+      continue;  // honest enough to run: tried elsewhere
+    }
+    ASSERT_TRUE(Send(request, fds));
+    if (request.type != static_cast<uint32_t>(wire::RequestType::kKill) || !fds.empty() ||
+        request.version != wire::kVersion) {
+      const Reply reply = Receive();
+      EXPECT_EQ(reply.id, request.id);
+      EXPECT_EQ(reply.flags, uint32_t{wire::kEndedInternal});
+    }
+  }
+}
+
+TEST_F(LauncherAbuse, CancelWhileTheSandboxIsBuiltTakesEffectAtOnce) {
+  const UniqueFd waits = Memfd(Payload({"/bin/sleep", "60"}));
+  std::vector<int> fds = Standard();
+  fds[0] = waits.get();
+  Request kill{};
+  kill.version = wire::kVersion;
+  kill.type = static_cast<uint32_t>(wire::RequestType::kKill);
+  const auto start = std::chrono::steady_clock::now();
+  for (uint64_t id = 1; id <= 10; ++id) {
+    kill.id = id;
+    ASSERT_TRUE(Send(Honest(id), fds) && Send(kill, {}));
+    EXPECT_NE(Receive().flags & wire::kEndedCancel, 0U);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+}
+
+// sandboxd floods and does not read: the launcher stops taking requests, but goes on keeping its
+// jobs' deadlines, and answers everything once it is read.
+TEST_F(LauncherAbuse, AFloodWithoutReadingStallsNothing) {
+  const UniqueFd waits = Memfd(Payload({"/bin/sleep", "60"}));
+  std::vector<int> fds = Standard();
+  fds[0] = waits.get();
+  Request bounded = Honest(1);
+  bounded.limits.wall_time = 300'000'000;
+  ASSERT_TRUE(Send(bounded, fds));
+  uint64_t sent = 0;
+  Request bad = Honest(2);
+  bad.profile = 9;
+  // Until both directions are full: the launcher has stopped reading.
+  pollfd writable{launcher_.socket.get(), POLLOUT, 0};
+  while (::poll(&writable, 1, 500) == 1) {
+    if (Send(bad, {}, MSG_DONTWAIT)) {
+      ++sent;
+    }
+  }
+  EXPECT_GT(sent, 10U);
+  // The program dies at its deadline all the same: its pipe ends.
+  out_write_.reset();
+  pollfd ended{out_read_.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&ended, 1, kDeadlineMs), 1);
+  EXPECT_NE(ended.revents & POLLHUP, 0);
+  uint64_t refused = 0;
+  bool done = false;
+  while (refused < sent || !done) {
+    const Reply reply = Receive();
+    ASSERT_NE(reply.flags, 0U);
+    if (reply.id == 1) {
+      EXPECT_NE(reply.flags & wire::kEndedWall, 0U);
+      done = true;
+    } else {
+      ++refused;
+    }
+  }
+  EXPECT_EQ(refused, sent);
+}
+
+TEST_F(LauncherAbuse, MoreJobsThanSandboxesAreRefused) {
+  const UniqueFd waits = Memfd(Payload({"/bin/sleep", "60"}));
+  std::vector<int> fds = Standard();
+  fds[0] = waits.get();
+  constexpr uint64_t kJobs = wire::kMaxSandboxes + 8;
+  uint64_t refused = 0;
+  for (uint64_t id = 1; id <= kJobs; ++id) {
+    ASSERT_TRUE(Send(Honest(id), fds));
+  }
+  while (refused < kJobs - wire::kMaxSandboxes) {
+    const Reply reply = Receive();
+    ExpectRefused(reply, reply.id, EAGAIN, "no sandbox is free");
+    if (HasFailure()) {
+      break;
+    }
+    ++refused;
+  }
+  Request kill{};
+  kill.version = wire::kVersion;
+  kill.type = static_cast<uint32_t>(wire::RequestType::kKill);
+  for (uint64_t id = 1; id <= kJobs; ++id) {
+    kill.id = id;
+    ASSERT_TRUE(Send(kill, {}));
+  }
+  for (uint64_t i = 0; i < kJobs - refused; ++i) {
+    EXPECT_NE(Receive().flags & wire::kEndedCancel, 0U);
+  }
+}
+
+TEST_F(LauncherAbuse, TheEndOfTheSocketEndsEverything) {
+  const UniqueFd waits = Memfd(Payload({"/bin/sleep", "60"}));
+  std::vector<int> fds = Standard();
+  fds[0] = waits.get();
+  for (uint64_t id = 1; id <= 3; ++id) {
+    ASSERT_TRUE(Send(Honest(id), fds));
+  }
+  ended_ = true;
+  launcher_.socket.reset();
+  siginfo_t info{};
+  ASSERT_TRUE(Eventually([&] {
+    return ::waitid(P_PIDFD, static_cast<id_t>(launcher_.process.get()), &info,
+                    WEXITED | WNOHANG) == 0 &&
+           info.si_pid == pid_;
+  }));
+  EXPECT_EQ(info.si_status, 0);
+  EXPECT_TRUE(CgroupFolders().empty());
+  out_write_.reset();
+  pollfd ended{out_read_.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&ended, 1, kDeadlineMs), 1);  // no process holds the pipe any more
+  EXPECT_NE(ended.revents & POLLHUP, 0);
+}
+
+}  // namespace
+}  // namespace sandbox

@@ -1,0 +1,93 @@
+#include "sandbox/launcher/check.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace sandbox::launcher {
+namespace {
+
+using wire::Policy;
+using wire::RequestType;
+
+constexpr int64_t kMaxDuration = int64_t{24} * 3600 * 1'000'000'000;
+constexpr int64_t kMaxBytes = int64_t{1} << 40;
+constexpr int64_t kMinMemory = 1 << 20;
+constexpr int64_t kMaxProcesses = 32768;
+constexpr int64_t kMinOpenFiles = 16;
+constexpr int64_t kMaxOpenFiles = 1 << 20;
+constexpr uint32_t kMinUid = 1000;
+
+bool EndsWithNul(const wire::Name& name) {
+  return std::memchr(name.data(), 0, name.size()) != nullptr;
+}
+
+bool Within(int64_t value, int64_t least, int64_t most) {
+  return value >= least && value <= most;
+}
+
+bool CheckLimits(const wire::RunLimits& l) {
+  return Within(l.wall_time, 1, kMaxDuration) && Within(l.cpu_time, 0, kMaxDuration) &&
+         Within(l.memory_bytes, kMinMemory, kMaxBytes) && Within(l.processes, 1, kMaxProcesses) &&
+         Within(l.file_bytes, 1, kMaxBytes) && Within(l.open_files, kMinOpenFiles, kMaxOpenFiles);
+}
+
+bool IsSealed(int fd) {
+  constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  const int seals = ::fcntl(fd, F_GET_SEALS);  // EINVAL for everything but memfds
+  const int flags = ::fcntl(fd, F_GETFL);
+  return seals >= 0 && (seals & kSeals) == kSeals && flags >= 0 && (flags & O_PATH) == 0 &&
+         (flags & O_ACCMODE) != O_WRONLY;
+}
+
+bool IsPipeForWriting(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  return ::fcntl(fd, F_GETPIPE_SZ) > 0 && flags >= 0 && (flags & O_ACCMODE) == O_WRONLY;
+}
+
+}  // namespace
+
+bool CheckSetup(const wire::Setup& setup, int fd_count) {
+  bool ok = setup.version == wire::kVersion && fd_count == wire::kPolicies &&
+            setup.mount_count <= wire::kMaxMounts && setup.park <= wire::kMaxSandboxes / 2 &&
+            setup.min_isolation <= static_cast<uint32_t>(wire::Isolation::kFull) &&
+            setup.uid_base >= kMinUid && setup.uid_base < 0xFFFFFFFF - 2 * wire::kMaxSandboxes;
+  for (uint32_t i = 0; ok && i < setup.mount_count; ++i) {
+    const wire::Mount& mount = setup.mounts[i];
+    ok = EndsWithNul(mount.source) && EndsWithNul(mount.target) && mount.source[0] == '/' &&
+         mount.target[0] == '/' && std::strstr(mount.target.data(), "..") == nullptr;
+  }
+  return ok;
+}
+
+int CheckRequest(const wire::Request& request, size_t size, int fd_count) {
+  if (size != sizeof(request) || request.version != wire::kVersion) {
+    return EPROTO;
+  }
+  if (request.type == static_cast<uint32_t>(RequestType::kKill)) {
+    return fd_count == 0 ? 0 : EINVAL;
+  }
+  bool ok = request.type == static_cast<uint32_t>(RequestType::kRun) &&
+            (request.profile == static_cast<uint32_t>(Policy::kRun) ||
+             request.profile == static_cast<uint32_t>(Policy::kCompile)) &&
+            fd_count >= wire::kFixedRunFds && fd_count <= wire::kMaxFds && request.id != 0 &&
+            CheckLimits(request.limits) && request.collect_count <= wire::kMaxCollect &&
+            Within(request.collect_bytes, 0, kMaxBytes);
+  for (uint32_t i = 0; ok && i < request.collect_count; ++i) {
+    ok = EndsWithNul(request.collect[i]);
+  }
+  return ok ? 0 : EINVAL;
+}
+
+bool CheckDescriptors(const int* fds, int fd_count) {
+  for (int i = 0; i < fd_count; ++i) {
+    const bool output = i == wire::kFixedRunFds - 2 || i == wire::kFixedRunFds - 1;
+    if (output ? !IsPipeForWriting(fds[i]) : !IsSealed(fds[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace sandbox::launcher
