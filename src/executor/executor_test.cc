@@ -79,6 +79,22 @@ class FakeStore : public job::Store {
     Answer(std::move(done), {});
   }
 
+  void List(job::ListQuery, Callback<job::ListPage>) override {}
+
+  void Cancel(std::string, Callback<job::Job>) override {}
+
+  void OnCancel(std::function<void(std::string)> listener) override {
+    cancel_listener = std::move(listener);
+  }
+
+  void Publish(std::string id, job::OutputChunk chunk) override {
+    published[std::move(id)].push_back(std::move(chunk));
+  }
+
+  WatchHandle WatchOutput(std::string, job::OutputPosition, OutputListener) override {
+    return nullptr;
+  }
+
   void Recover(Callback<int64_t>) override {}
 
   void Sweep(Callback<void>) override {}
@@ -99,6 +115,8 @@ class FakeStore : public job::Store {
   std::deque<Error> finish_errors;
   std::map<std::string, job::Outcome> outcomes;
   std::vector<std::string> released;
+  std::function<void(std::string)> cancel_listener;
+  std::map<std::string, std::vector<job::OutputChunk>> published;
 
  private:
   void Answer(Callback<void> done, base::Result<void> result) {

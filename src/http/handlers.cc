@@ -235,32 +235,33 @@ void Handlers::StartWait(std::string id, base::Nanos wait, std::shared_ptr<Excha
 }
 
 void Handlers::Execute(Request request, std::shared_ptr<Exchange> exchange) {
-  service_.Submit(request.body, [self = shared_from_this(), request_id = request.id,
-                                 exchange = std::move(exchange)](
-                                    std::optional<service::Service::Accepted> accepted,
-                                    service::Refusal refusal) {
-    if (!accepted) {
-      exchange->reply(Problem(refusal, request_id));
-      return;
-    }
-    // The job is taken: whatever stops the wait, the client must learn the id.
-    if (accepted->wait <= 0 || self->closed_ || self->waits_.size() >= self->limits_.max_waiters) {
-      exchange->reply(AcceptedResponse(accepted->job));
-      return;
-    }
-    std::string id = accepted->job.id;
-    self->StartWait(
-        std::move(id), accepted->wait, exchange,
-        [exchange, first = accepted->job](std::optional<job::Job> job, service::Refusal) {
-          if (!job || !job::IsFinal(job->status)) {
-            exchange->reply(AcceptedResponse(job ? *job : first));
-            return;
-          }
-          Response response = Json(200, job::ToPublicJson(*job));
-          response.headers.emplace_back("Location", "/v1/execute/" + job->id);
-          exchange->reply(std::move(response));
-        });
-  });
+  service_.Submit(
+      request.body, request.client,
+      [self = shared_from_this(), request_id = request.id, exchange = std::move(exchange)](
+          std::optional<service::Service::Accepted> accepted, service::Refusal refusal) {
+        if (!accepted) {
+          exchange->reply(Problem(refusal, request_id));
+          return;
+        }
+        // The job is taken: whatever stops the wait, the client must learn the id.
+        if (accepted->wait <= 0 || self->closed_ ||
+            self->waits_.size() >= self->limits_.max_waiters) {
+          exchange->reply(AcceptedResponse(accepted->job));
+          return;
+        }
+        std::string id = accepted->job.id;
+        self->StartWait(
+            std::move(id), accepted->wait, exchange,
+            [exchange, first = accepted->job](std::optional<job::Job> job, service::Refusal) {
+              if (!job || !job::IsFinal(job->status)) {
+                exchange->reply(AcceptedResponse(job ? *job : first));
+                return;
+              }
+              Response response = Json(200, job::ToPublicJson(*job));
+              response.headers.emplace_back("Location", "/v1/execute/" + job->id);
+              exchange->reply(std::move(response));
+            });
+      });
 }
 
 void Handlers::GetJob(Request request, std::shared_ptr<Exchange> exchange) {

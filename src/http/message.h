@@ -14,6 +14,7 @@ using Params = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
   std::string id;          // X-Request-Id, the client's or ours
+  std::string client;      // whom the request is charged to: ClientOf its address
   std::string path_param;  // the decoded "{id}" of the route, when it has one
   Params query;            // decoded; only names that the route accepts, each once
   std::string body;

@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "base/unique_fd.h"
+#include "http/client.h"
 #include "http/handlers.h"
 #include "http/session.h"
 
@@ -197,8 +198,8 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
     }
     const uint64_t id = next_id_++;
     const std::weak_ptr<Impl> weak = weak_from_this();
-    std::shared_ptr<Session> session =
-        StartSession(loop_, std::move(fd), peer.ss_family == AF_INET6, context_, [weak, id] {
+    std::shared_ptr<Session> session = StartSession(
+        loop_, std::move(fd), peer.ss_family == AF_INET6, ClientOf(peer), context_, [weak, id] {
           if (const auto self = weak.lock()) {
             self->OnSessionClosed(id);
           }

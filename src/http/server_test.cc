@@ -106,6 +106,18 @@ class FakeStore final : public job::Store {
 
   void Release(std::string, uint64_t, Callback<void>) override {}
 
+  void List(job::ListQuery, Callback<job::ListPage>) override {}
+
+  void Cancel(std::string, Callback<job::Job>) override {}
+
+  void OnCancel(std::function<void(std::string)>) override {}
+
+  void Publish(std::string, job::OutputChunk) override {}
+
+  WatchHandle WatchOutput(std::string, job::OutputPosition, OutputListener) override {
+    return nullptr;
+  }
+
   void Recover(Callback<int64_t>) override {}
 
   void Sweep(Callback<void>) override {}

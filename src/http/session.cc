@@ -195,9 +195,10 @@ std::string ResponseHeader(const Response& response, const Framing& framing,
 
 class SessionImpl final : public Session, public std::enable_shared_from_this<SessionImpl> {
  public:
-  SessionImpl(asio::io_context& loop, asio::ip::tcp::socket socket,
+  SessionImpl(asio::io_context& loop, asio::ip::tcp::socket socket, std::string client,
               std::shared_ptr<const SessionContext> context, std::function<void()> closed)
       : loop_(loop),
+        client_(std::move(client)),
         context_(std::move(context)),
         closed_callback_(std::move(closed)),
         stream_(std::move(socket)),
@@ -297,6 +298,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     framing.keep_alive = parser.get().keep_alive();
     Request request;
     request.id = request_id;
+    request.client = client_;
     Endpoint endpoint = Endpoint::kHealth;
     bool takes_body = false;
     std::optional<Response> refusal = Route(parser.get(), &request, &endpoint, &takes_body);
@@ -507,6 +509,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
   }
 
   asio::io_context& loop_;
+  const std::string client_;
   const std::shared_ptr<const SessionContext> context_;
   const std::function<void()> closed_callback_;
   beast::tcp_stream stream_;
@@ -525,6 +528,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
 }  // namespace
 
 std::shared_ptr<Session> StartSession(asio::io_context& loop, base::UniqueFd fd, bool ipv6,
+                                      std::string client,
                                       std::shared_ptr<const SessionContext> context,
                                       std::function<void()> closed) {
   asio::ip::tcp::socket socket(loop);
@@ -535,8 +539,8 @@ std::shared_ptr<Session> StartSession(asio::io_context& loop, base::UniqueFd fd,
   }
   fd.release();
   socket.set_option(asio::ip::tcp::no_delay(true), error);  // at worst slower
-  auto session =
-      std::make_shared<SessionImpl>(loop, std::move(socket), std::move(context), std::move(closed));
+  auto session = std::make_shared<SessionImpl>(loop, std::move(socket), std::move(client),
+                                               std::move(context), std::move(closed));
   session->Start();
   return session;
 }

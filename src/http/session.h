@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/unique_fd.h"
 #include "http/handlers.h"
@@ -28,10 +29,11 @@ class Session {
   virtual void Close() = 0;
 };
 
-// Serves requests on the connected non-blocking socket `fd`. `closed` comes once, never from within
-// the call, when the socket is closed.
-// nullptr: the event loop cannot take the socket (which is closed).
+// Serves the requests of `client` on the connected non-blocking socket `fd`. `closed` comes once,
+// never from within the call, when the socket is closed. nullptr: the event loop cannot take the
+// socket (which is closed).
 std::shared_ptr<Session> StartSession(boost::asio::io_context& loop, base::UniqueFd fd, bool ipv6,
+                                      std::string client,
                                       std::shared_ptr<const SessionContext> context,
                                       std::function<void()> closed);
 

@@ -43,7 +43,11 @@ struct Submission {
   std::string code;
   std::string stdin_data;
   base::Nanos timeout = 0;  // of the run step; 0: the service's default
+  int priority = 0;         // higher runs first among the jobs of the same tenant
 };
+
+constexpr int kMinPriority = -10;
+constexpr int kMaxPriority = 10;
 
 struct Usage {
   base::Nanos wall_time = 0;
@@ -79,6 +83,9 @@ struct Result {
 
 struct Job {
   std::string id;
+  // Whom the queue's turns are charged to: told by the HTTP layer, never by the request's body.
+  // Internal: no public form has it.
+  std::string tenant;
   Submission submission;
   Status status = Status::kQueued;
   base::Nanos created_at = 0;

@@ -23,13 +23,19 @@ constexpr size_t kMaxErrors = 32;    // told to the client; more would only help
 constexpr size_t kMaxKeyShown = 64;  // bytes of an unknown key that are repeated
 constexpr std::string_view kDuration = "a duration such as \"500ms\", \"10s\" or \"1m30s\"";
 
-enum Member : size_t { kLanguage, kCode, kStdin, kTimeout, kWait, kMembers };
+enum Member : size_t { kLanguage, kCode, kStdin, kTimeout, kWait, kPriority, kMembers };
 
 constexpr std::array<std::string_view, kMembers> kMemberNames = {"language", "code", "stdin",
-                                                                 "timeout", "wait"};
+                                                                 "timeout",  "wait", "priority"};
+
+std::string PriorityRange() {
+  return "must be an integer from " + std::to_string(kMinPriority) + " to " +
+         std::to_string(kMaxPriority);
+}
 
 // Takes the members of the outermost object out of the parser's events. No member is anything but a
-// string, so no tree is built: a hostile body of millions of small values costs no memory.
+// string or an integer, so no tree is built: a hostile body of millions of small values costs no
+// memory.
 struct SubmissionHandler {
   // NOLINTBEGIN(readability-identifier-naming): names that json::basic_parser asks for
   static constexpr size_t max_object_size = std::numeric_limits<size_t>::max();
@@ -43,6 +49,7 @@ struct SubmissionHandler {
 
   bool is_object = false;
   std::array<std::optional<std::string>, kMembers> members;
+  std::optional<int64_t> priority;
   std::vector<FieldError> errors;
 
   bool seen(Member member) const { return seen_[member]; }
@@ -94,7 +101,9 @@ struct SubmissionHandler {
 
   bool on_string(string_view part, size_t, error_code&) {
     Append(part);
-    if (depth_ == 1 && current_ != kMembers) {
+    if (depth_ == 1 && current_ == kPriority) {
+      WrongType();
+    } else if (depth_ == 1 && current_ != kMembers) {
       members[current_] = std::exchange(text_, {});
     }
     text_.clear();
@@ -103,7 +112,13 @@ struct SubmissionHandler {
 
   bool on_number_part(string_view, error_code&) { return true; }
 
-  bool on_int64(int64_t, string_view, error_code&) { return Other(); }
+  bool on_int64(int64_t value, string_view, error_code&) {
+    if (depth_ == 1 && current_ == kPriority) {
+      priority = value;
+      return true;
+    }
+    return Other();
+  }
 
   bool on_uint64(uint64_t, string_view, error_code&) { return Other(); }
 
@@ -135,22 +150,26 @@ struct SubmissionHandler {
     current_ = static_cast<size_t>(found - kMemberNames.begin());
     if (current_ == kMembers) {
       AddError(base::Printable(key, kMaxKeyShown),
-               "is not known; accepted are language, code, stdin, timeout and wait");
+               "is not known; accepted are language, code, stdin, timeout, wait and priority");
     } else if (std::exchange(seen_[current_], true)) {
       AddError(key, "is given more than once");
       current_ = kMembers;
     }
   }
 
-  // A value that is not a string.
+  // A value that no member takes.
   bool Other() {
     if (depth_ == 1 && is_object && current_ != kMembers) {
-      AddError(kMemberNames[current_], current_ == kTimeout || current_ == kWait
-                                           ? "must be a string with " + std::string(kDuration)
-                                           : "must be a string");
-      members[current_].reset();
+      WrongType();
     }
     return true;
+  }
+
+  void WrongType() {
+    const bool duration = current_ == kTimeout || current_ == kWait;
+    AddError(kMemberNames[current_], duration ? "must be a string with " + std::string(kDuration)
+                                     : current_ == kPriority ? PriorityRange()
+                                                             : "must be a string");
   }
 
   size_t depth_ = 0;
@@ -197,6 +216,12 @@ void CheckMembers(SubmissionHandler* handler, ParsedSubmission* out) {
   };
   out->submission.timeout = duration(kTimeout, 1, ", greater than 0");
   out->wait = duration(kWait, 0, "");
+  const int64_t priority = handler->priority.value_or(0);
+  if (priority < kMinPriority || priority > kMaxPriority) {
+    handler->AddError("priority", PriorityRange());
+  } else {
+    out->submission.priority = static_cast<int>(priority);
+  }
   out->submission.language = std::move(members[kLanguage]).value_or("");
   out->submission.code = std::move(members[kCode]).value_or("");
   out->submission.stdin_data = std::move(members[kStdin]).value_or("");
@@ -236,6 +261,24 @@ void WriteOutput(const Step& step, JsonWriter* w) {
   }
 }
 
+void WriteMetadata(const Job& job, JsonWriter* w) {
+  w->String("id", Sentence(job.id));
+  w->String("language", Sentence(job.submission.language));
+  w->String("status", ToString(job.status));
+  w->Int("priority", job.submission.priority);
+  w->String("created_at", base::FormatRfc3339(job.created_at));
+  if (job.started_at != 0) {
+    w->String("started_at", base::FormatRfc3339(job.started_at));
+  }
+  if (job.finished_at != 0) {
+    w->String("finished_at", base::FormatRfc3339(job.finished_at));
+  }
+  w->Int("attempts", job.attempts);
+  if (job.status == Status::kFailed) {
+    w->String("error", Sentence(job.error));
+  }
+}
+
 void WriteResult(const Result& result, JsonWriter* w) {
   w->BeginObject("result");
   w->String("verdict", ToString(result.verdict));
@@ -255,157 +298,6 @@ void WriteResult(const Result& result, JsonWriter* w) {
   w->Milliseconds("queue_time_ms", result.queue_time);
   w->Milliseconds("start_time_ms", result.start_time);
   w->EndObject();
-}
-
-// The stored form of a result or of its compile step.
-
-void StoreUsage(const Usage& usage, JsonWriter* w) {
-  w->Int("wall_time", usage.wall_time);
-  w->Int("cpu_time", usage.cpu_time);
-  w->Int("memory_peak", usage.memory_peak_bytes);
-  w->Int("processes_peak", usage.processes_peak);
-}
-
-template <typename Step>
-void StoreStep(const Step& step, JsonWriter* w) {
-  w->StoredBytes("stdout", step.stdout_data);
-  w->StoredBytes("stderr", step.stderr_data);
-  w->Bool("stdout_truncated", step.stdout_truncated);
-  w->Bool("stderr_truncated", step.stderr_truncated);
-  if (step.exit_code) {
-    w->Int("exit_code", *step.exit_code);
-  }
-  StoreUsage(step.usage, w);
-}
-
-// Reads members of a stored object. The first wrong or missing one makes `ok()` false.
-class StoredReader {
- public:
-  explicit StoredReader(const json::object& object) : object_(object) {}
-
-  bool ok() const { return ok_; }
-
-  int64_t Int(std::string_view key) {
-    const json::value* value = Find(key);
-    if (value == nullptr || !value->is_int64()) {
-      ok_ = false;
-      return 0;
-    }
-    return value->get_int64();
-  }
-
-  std::optional<int> OptionalInt(std::string_view key) {
-    if (Find(key) == nullptr) {
-      return std::nullopt;
-    }
-    return static_cast<int>(Int(key));
-  }
-
-  bool Bool(std::string_view key) {
-    const json::value* value = Find(key);
-    if (value == nullptr || !value->is_bool()) {
-      ok_ = false;
-      return false;
-    }
-    return value->get_bool();
-  }
-
-  std::string Bytes(std::string_view key) {
-    const json::value* value = Find(key);
-    if (value != nullptr && value->is_string()) {
-      return Copy(value->get_string());
-    }
-    if (value != nullptr && value->is_object()) {
-      const json::value* encoded = value->get_object().if_contains("base64");
-      if (encoded != nullptr && encoded->is_string()) {
-        if (auto bytes = base::Base64Decode(Copy(encoded->get_string()))) {
-          return std::move(*bytes);
-        }
-      }
-    }
-    ok_ = false;
-    return {};
-  }
-
-  const json::object* OptionalObject(std::string_view key) {
-    const json::value* value = Find(key);
-    if (value == nullptr) {
-      return nullptr;
-    }
-    ok_ = ok_ && value->is_object();
-    return value->if_object();
-  }
-
- private:
-  static std::string Copy(const json::string& text) { return {text.data(), text.size()}; }
-
-  const json::value* Find(std::string_view key) const {
-    return object_.if_contains(json::string_view(key.data(), key.size()));
-  }
-
-  const json::object& object_;
-  bool ok_ = true;
-};
-
-template <typename Step>
-void LoadStep(StoredReader* r, Step* step) {
-  step->stdout_data = r->Bytes("stdout");
-  step->stderr_data = r->Bytes("stderr");
-  step->stdout_truncated = r->Bool("stdout_truncated");
-  step->stderr_truncated = r->Bool("stderr_truncated");
-  step->exit_code = r->OptionalInt("exit_code");
-  step->usage.wall_time = r->Int("wall_time");
-  step->usage.cpu_time = r->Int("cpu_time");
-  step->usage.memory_peak_bytes = r->Int("memory_peak");
-  step->usage.processes_peak = r->Int("processes_peak");
-}
-
-bool LoadResult(const json::object& object, Result* result) {
-  StoredReader r(object);
-  const auto verdict = ParseVerdict(r.Bytes("verdict"));
-  if (!verdict) {
-    return false;
-  }
-  result->verdict = *verdict;
-  LoadStep(&r, result);
-  result->signal = r.OptionalInt("signal");
-  result->message = r.Bytes("message");
-  result->queue_time = r.Int("queue_time");
-  result->start_time = r.Int("start_time");
-  if (const json::object* compile = r.OptionalObject("compile")) {
-    StoredReader c(*compile);
-    result->compile.emplace();
-    LoadStep(&c, &*result->compile);
-    result->compile->cached = c.Bool("cached");
-    return r.ok() && c.ok();
-  }
-  return r.ok();
-}
-
-bool LoadSubmission(const json::object& object, Submission* submission) {
-  StoredReader r(object);
-  submission->language = r.Bytes("language");
-  submission->code = r.Bytes("code");
-  submission->stdin_data = r.Bytes("stdin");
-  submission->timeout = r.Int("timeout");
-  return r.ok();
-}
-
-template <typename T>
-base::Result<T> Decode(std::string_view stored, bool (*load)(const json::object&, T*),
-                       const char* what) {
-  try {
-    boost::system::error_code ec;
-    const json::value value = json::parse(json::string_view(stored.data(), stored.size()), ec);
-    const json::object* object = ec ? nullptr : value.if_object();
-    T out;
-    if (object != nullptr && StoredReader(*object).Int("v") == 1 && load(*object, &out)) {
-      return out;
-    }
-  } catch (const std::exception& e) {
-    return base::Internal(std::string("cannot read a stored ") + what + ": " + e.what());
-  }
-  return base::Internal(std::string("a stored ") + what + " is damaged or of another version");
 }
 
 }  // namespace
@@ -446,20 +338,7 @@ bool ParseSubmission(std::string_view body, ParsedSubmission* out, ParseError* e
 
 std::string ToPublicJson(const Job& job) {
   JsonWriter w;
-  w.String("id", Sentence(job.id));
-  w.String("language", Sentence(job.submission.language));
-  w.String("status", ToString(job.status));
-  w.String("created_at", base::FormatRfc3339(job.created_at));
-  if (job.started_at != 0) {
-    w.String("started_at", base::FormatRfc3339(job.started_at));
-  }
-  if (job.finished_at != 0) {
-    w.String("finished_at", base::FormatRfc3339(job.finished_at));
-  }
-  w.Int("attempts", job.attempts);
-  if (job.status == Status::kFailed) {
-    w.String("error", Sentence(job.error));
-  }
+  WriteMetadata(job, &w);
   if (job.result) {
     WriteResult(*job.result, &w);
   }
@@ -472,44 +351,6 @@ std::string ToAcceptedJson(const Job& job) {
   w.String("status", ToString(job.status));
   w.String("created_at", base::FormatRfc3339(job.created_at));
   return w.Take();
-}
-
-std::string EncodeSubmission(const Submission& submission) {
-  JsonWriter w;
-  w.Int("v", 1);
-  w.StoredBytes("language", submission.language);
-  w.StoredBytes("code", submission.code);
-  w.StoredBytes("stdin", submission.stdin_data);
-  w.Int("timeout", submission.timeout);
-  return w.Take();
-}
-
-base::Result<Submission> DecodeSubmission(std::string_view stored) {
-  return Decode<Submission>(stored, LoadSubmission, "submission");
-}
-
-std::string EncodeResult(const Result& result) {
-  JsonWriter w;
-  w.Int("v", 1);
-  w.String("verdict", ToString(result.verdict));
-  StoreStep(result, &w);
-  if (result.signal) {
-    w.Int("signal", *result.signal);
-  }
-  w.StoredBytes("message", result.message);
-  w.Int("queue_time", result.queue_time);
-  w.Int("start_time", result.start_time);
-  if (result.compile) {
-    w.BeginObject("compile");
-    StoreStep(*result.compile, &w);
-    w.Bool("cached", result.compile->cached);
-    w.EndObject();
-  }
-  return w.Take();
-}
-
-base::Result<Result> DecodeResult(std::string_view stored) {
-  return Decode<Result>(stored, LoadResult, "result");
 }
 
 }  // namespace job

@@ -184,6 +184,31 @@ TEST(ParseSubmission, ChecksDurations) {
   EXPECT_EQ(Accept(body("wait", "0")).wait, 0);
 }
 
+TEST(ParseSubmission, ChecksThePriority) {
+  const auto body = [](const std::string& priority) {
+    return R"({"language":"go","code":"","priority":)" + priority + "}";
+  };
+  EXPECT_EQ(Accept(body("-10")).submission.priority, -10);
+  EXPECT_EQ(Accept(body("10")).submission.priority, 10);
+  EXPECT_EQ(Accept(R"({"language":"go","code":""})").submission.priority, 0);
+  for (const char* wrong : {"11", "-11", "1.0", "1e0", "9223372036854775808", "\"1\"", "null",
+                            "true", "[1]", "{\"a\":1}"}) {
+    const ParseError error = Refuse(body(wrong));
+    ASSERT_EQ(error.errors.size(), 1U) << wrong;
+    EXPECT_FALSE(error.malformed);
+    EXPECT_EQ(error.errors[0].field, "priority");
+    EXPECT_EQ(error.errors[0].message, "must be an integer from -10 to 10");
+  }
+}
+
+TEST(StoredSubmission, KeepsThePriorityAndReadsRecordsWithoutOne) {
+  Submission s;
+  s.priority = -3;
+  EXPECT_EQ(DecodeSubmission(EncodeSubmission(s))->priority, -3);
+  EXPECT_EQ(
+      DecodeSubmission(R"({"v":1,"language":"go","code":"","stdin":"","timeout":0})")->priority, 0);
+}
+
 TEST(ParseSubmission, ChecksTheLanguage) {
   const auto body = [](const std::string& language) {
     return R"({"code":"","language":")" + language + "\"}";
@@ -300,7 +325,7 @@ TEST(PublicJson, ShowsAQueuedJob) {
   j.id = "abc";
   j.submission.language = "go";
   j.created_at = 1;
-  EXPECT_EQ(ToPublicJson(j), R"({"id":"abc","language":"go","status":"queued",)"
+  EXPECT_EQ(ToPublicJson(j), R"({"id":"abc","language":"go","status":"queued","priority":0,)"
                              R"("created_at":"1970-01-01T00:00:00.000000001Z","attempts":0})");
   EXPECT_EQ(ToAcceptedJson(j),
             R"({"id":"abc","status":"queued","created_at":"1970-01-01T00:00:00.000000001Z"})");

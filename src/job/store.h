@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "job/job.h"
+#include "sandbox/spec.h"
 
 // Queue and store in one interface, because creating a job and making it visible to workers must be
 // one atomic step. Implementations: store/memory, store/sqlite.
@@ -17,12 +18,12 @@ namespace job {
 
 // A job that a worker holds. Only the holder of the current token may renew, finish or release it.
 struct Lease {
-  Job job;  // status kRunning, started_at set, attempts counted
-  uint64_t token = 0;
+  Job job;             // status kRunning, started_at set, attempts counted
+  uint64_t token = 0;  // greater than that of every earlier lease of the same job
 };
 
 struct Outcome {
-  Status status = Status::kCompleted;  // kCompleted with a result, or kFailed with an error
+  Status status = Status::kCompleted;  // with a result; or kFailed with an error; or kCancelled
   std::optional<Result> result;
   std::string error;
   base::Nanos finished_at = 0;
@@ -40,10 +41,47 @@ struct StoreOptions {
   base::Nanos lease_time = 30 * base::kSecond;
 };
 
+// A piece of what a program has written.
+struct OutputChunk {
+  // The token of the lease under which the program runs. A job that runs again begins both streams
+  // anew, under a greater number. (Attempts do not tell: a job that was released keeps its number.)
+  uint64_t run = 0;
+  sandbox::Stream stream = sandbox::Stream::kStdout;
+  int64_t offset = 0;  // of the first byte, in this stream of this run
+  std::string data;    // not empty
+};
+
+// What a watcher of the output has already: the bytes of that run before these offsets.
+struct OutputPosition {
+  uint64_t run = 0;  // 0: nothing
+  int64_t stdout_offset = 0;
+  int64_t stderr_offset = 0;
+};
+
+struct ListQuery {
+  std::string tenant;            // empty: of all
+  std::string language;          // canonical id; empty: all
+  std::optional<Status> status;  // nullopt: all
+  base::Nanos since = 0;         // created at this time or later
+  std::string cursor;            // next_cursor of the page before; empty: from the newest on
+  int limit = 100;               // 1 to kMaxListLimit
+};
+
+constexpr int kMaxListLimit = 1000;
+
+struct ListPage {
+  // Newest first, by created_at, then id. Metadata: no result; of the submission language and
+  // priority only.
+  std::vector<Job> jobs;
+  // Empty: there is no more. A page may be short, even empty, and still not the last: a call looks
+  // at a bounded number of records, however few of them the query wants.
+  std::string next_cursor;
+};
+
 // All methods are called on the event loop's thread, return at once, and answer through their
 // callback on that thread, exactly once and never from within the call. Errors: kUnavailable when
-// the storage fails, others as named below. Callbacks still pending when the store is destroyed are
-// dropped.
+// the storage fails or is away (trying again later makes sense), others as named below. Callbacks
+// still pending when the store is destroyed are dropped.
 class Store {
  public:
   template <typename T>
@@ -52,27 +90,46 @@ class Store {
   virtual ~Store() = default;
 
   // Stores a new queued job; answered only when it is durable. kExhausted: the queue is full.
+  // kConflict: there is a job with this id.
   virtual void Submit(Job job, Callback<void> done) = 0;
 
   // kNotFound: never existed or expired. For the public GET; includes the result when there is one.
   virtual void Get(std::string id, Callback<Job> done) = 0;
 
-  // Takes up to `max` of the oldest queued jobs (and of those whose lease has expired) for
-  // lease_time. An empty answer means that nothing is queued; OnQueued tells when to ask again.
+  // kInvalidArgument: the cursor is none, or the limit is out of range.
+  virtual void List(ListQuery query, Callback<ListPage> done) = 0;
+
+  // Takes up to `max` queued jobs (and of those whose lease has expired) for lease_time. Tenants
+  // that have queued jobs take turns, one job a turn; a tenant that gets its first queued job waits
+  // for one turn of each other at most. Among a tenant's own: first those that were given back or
+  // lost their worker, then by priority, then the oldest. An empty answer means that nothing is
+  // queued; OnQueued tells when to ask again.
   virtual void LeaseJobs(std::string worker, int max, Callback<std::vector<Lease>> done) = 0;
 
   // Extends a lease by lease_time from now. kConflict: the token is no longer current.
   virtual void Renew(std::string id, uint64_t token, Callback<void> done) = 0;
 
-  // Stores the outcome, durable when answered. kConflict: the token is no longer current.
+  // Stores the outcome, durable when answered. kConflict: the token is no longer current. An
+  // outcome that comes after Cancel counts, whatever it is.
   virtual void Finish(std::string id, uint64_t token, Outcome outcome, Callback<void> done) = 0;
 
-  // Gives a job back to the head of the queue without counting the attempt (graceful shutdown).
+  // Gives a job back to the head of its tenant's queue without counting the attempt (graceful
+  // shutdown). A job that is to be cancelled becomes kCancelled instead.
   virtual void Release(std::string id, uint64_t token, Callback<void> done) = 0;
 
+  // Answers the job as it is afterwards, durably. A queued job becomes kCancelled at once and never
+  // starts. A running one is marked: the worker that holds it is told (OnCancel) and finishes it;
+  // when that worker is lost, it becomes kCancelled instead of being queued again. A final one is
+  // left as it is. kNotFound: as for Get.
+  virtual void Cancel(std::string id, Callback<Job> done) = 0;
+
+  // Called with the id of a job that this process has leased when it is to be killed; perhaps more
+  // than once, perhaps when it has just ended. One listener.
+  virtual void OnCancel(std::function<void(std::string id)> listener) = 0;
+
   // Moves every running job back to the queue: called once by a process that is alone on this
-  // store, before its first lease. A job that has used up max_attempts becomes kFailed instead.
-  // Answers the number.
+  // store, before its first lease. A job that has used up max_attempts becomes kFailed instead, one
+  // that is to be cancelled kCancelled. Answers the number.
   virtual void Recover(Callback<int64_t> done) = 0;
 
   // Handles expired leases and removes finished jobs past their TTL; call it every second or so.
@@ -85,10 +142,29 @@ class Store {
   using WatchHandle = std::shared_ptr<void>;
   virtual WatchHandle Watch(std::string id, std::function<void()> changed) = 0;
 
+  // Hands on what a leased job's program has written, in order: the chunks of a stream of a run
+  // follow each other without gap. Best effort, never durable: the outcome has it all. Ignored when
+  // chunk.run is not the current lease. Kept for watchers to come until the lease ends, and
+  // kOutputRetention longer; so memory is bounded by the output that one job may write and the jobs
+  // that run.
+  virtual void Publish(std::string id, OutputChunk chunk) = 0;
+
+  // Calls `listener` with what is known of the job's output beyond `from` and then with what comes,
+  // until the returned handle is destroyed (which the listener may do); never from within this call
+  // or Publish. The job may run on another node, later, or never. Within a run the chunks of a
+  // stream follow each other without gap and duplicate; should the store have lost some, the next
+  // offset tells. Runs do not go back: after a chunk of a greater run none of a smaller one comes.
+  // What was published before an end of the lease that Watch tells of is told before that.
+  using OutputListener = std::function<void(const OutputChunk&)>;
+  virtual WatchHandle WatchOutput(std::string id, OutputPosition from, OutputListener listener) = 0;
+
   // Called whenever a job may have become available to LeaseJobs. One listener.
   virtual void OnQueued(std::function<void()> listener) = 0;
 
   virtual std::string_view name() const = 0;  // "memory", "sqlite"
 };
+
+// How long the output of a run can still be watched after its lease has ended.
+constexpr base::Nanos kOutputRetention = 5 * base::kSecond;
 
 }  // namespace job

@@ -88,7 +88,7 @@ std::vector<job::FieldError> Validate(const Options& options, const language::Re
 Service::Service(Options options, job::Store& store, const language::Registry& languages)
     : options_(options), store_(store), languages_(languages) {}
 
-void Service::Submit(std::string_view body,
+void Service::Submit(std::string_view body, std::string tenant,
                      std::function<void(std::optional<Accepted>, Refusal)> done) {
   job::ParsedSubmission parsed;
   job::ParseError error;
@@ -115,6 +115,7 @@ void Service::Submit(std::string_view body,
   accepted.job.submission.language = parsed.submission.language;
   job::Job stored = accepted.job;
   stored.submission = std::move(parsed.submission);
+  stored.tenant = std::move(tenant);
   store_.Submit(std::move(stored), [accepted = std::move(accepted),
                                     done = std::move(done)](base::Result<void> result) {
     if (result) {

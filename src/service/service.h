@@ -42,7 +42,9 @@ class Service {
   };
 
   // Answers once the job is durable. The answer's job carries the language, not code and stdin.
-  void Submit(std::string_view body, std::function<void(std::optional<Accepted>, Refusal)> done);
+  // `tenant` is whom the job is charged to.
+  void Submit(std::string_view body, std::string tenant,
+              std::function<void(std::optional<Accepted>, Refusal)> done);
 
   void Get(std::string id, std::function<void(std::optional<job::Job>, Refusal)> done);
 

@@ -15,7 +15,7 @@ using Ids = std::vector<std::string>;
 
 class StoreContract : public StoreTest {};
 
-INSTANTIATE_TEST_SUITE_P(All, StoreContract, testing::Values("memory", "sqlite"),
+INSTANTIATE_TEST_SUITE_P(All, StoreContract, testing::ValuesIn(StoreKinds()),
                          [](const auto& test) { return test.param; });
 
 TEST_P(StoreContract, GetReturnsWhatWasSubmitted) {

@@ -4,8 +4,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include "store/output_log.h"
 #include "store/rules.h"
 #include "store/stores.h"
+#include "store/turn_queue.h"
 #include "store/watch_list.h"
 
 namespace store {
@@ -16,15 +18,34 @@ using job::Status;
 
 struct Record {
   job::Job job;
-  uint64_t place = 0;  // in the queue; kept for life, so that a job given back is early again
+  Place place;         // in the queue
   uint64_t token = 0;  // 0: not leased
   base::Nanos lease_until = 0;
+  bool cancel = false;  // it runs and is to be killed
 };
+
+job::Job Metadata(const job::Job& job) {
+  job::Job out;
+  out.id = job.id;
+  out.tenant = job.tenant;
+  out.submission.language = job.submission.language;
+  out.submission.priority = job.submission.priority;
+  out.status = job.status;
+  out.created_at = job.created_at;
+  out.started_at = job.started_at;
+  out.finished_at = job.finished_at;
+  out.attempts = job.attempts;
+  out.error = job.error;
+  return out;
+}
 
 class MemoryStore final : public job::Store {
  public:
   MemoryStore(job::StoreOptions options, Post post, Clock clock)
-      : options_(options), post_(std::move(post)), clock_(std::move(clock)) {}
+      : options_(options),
+        post_(std::move(post)),
+        clock_(std::move(clock)),
+        output_(post_, clock_) {}
 
   void Submit(job::Job job, Callback<void> done) override {
     Answer(std::move(done), DoSubmit(std::move(job)));
@@ -39,18 +60,22 @@ class MemoryStore final : public job::Store {
     }
   }
 
+  void List(job::ListQuery query, Callback<job::ListPage> done) override {
+    Answer(std::move(done), DoList(query));
+  }
+
   void LeaseJobs(std::string /*worker*/, int max, Callback<std::vector<job::Lease>> done) override {
     const base::Nanos now = clock_();
     Requeue(now);
     std::vector<job::Lease> leases;
     while (!queued_.empty() && static_cast<int>(leases.size()) < max) {
-      Record& record = *queued_.begin()->second;
-      queued_.erase(queued_.begin());
+      Record& record = *queued_.Pop();
       record.token = ++last_token_;
       record.lease_until = now + options_.lease_time;
       record.job.started_at = now;
       ++record.job.attempts;
       running_.insert(&record);
+      events_.leases.emplace_back(record.job.id, record.token);
       SetStatus(record, Status::kRunning);
       leases.push_back({record.job, record.token});
     }
@@ -72,10 +97,31 @@ class MemoryStore final : public job::Store {
   void Release(std::string id, uint64_t token, Callback<void> done) override {
     Record* record = FindLeased(id, token);
     if (record != nullptr) {
-      --record->job.attempts;
+      if (!record->cancel) {
+        --record->job.attempts;
+      }
       PutBack(*record);
     }
     Answer(std::move(done), record != nullptr ? Result<void>() : StaleToken());
+  }
+
+  void Cancel(std::string id, Callback<job::Job> done) override {
+    Record* record = Find(id);
+    if (record == nullptr || IsPastTtl(record->job, options_, clock_())) {
+      return Answer<job::Job>(std::move(done), NoSuchJob());
+    }
+    if (record->job.status == Status::kQueued) {
+      queued_.Remove(record->job.tenant, record->place);
+      End(*record, Status::kCancelled, "", clock_());
+    } else if (record->job.status == Status::kRunning) {
+      record->cancel = true;
+      events_.cancel.push_back(record->job.id);
+    }
+    Answer<job::Job>(std::move(done), record->job);
+  }
+
+  void OnCancel(std::function<void(std::string id)> listener) override {
+    watchers_.OnCancel(std::move(listener));
   }
 
   void Recover(Callback<int64_t> done) override {
@@ -85,8 +131,9 @@ class MemoryStore final : public job::Store {
   void Sweep(Callback<void> done) override {
     const base::Nanos now = clock_();
     Requeue(now);
+    output_.Sweep();
     while (!finished_.empty() && finished_.begin()->first <= now - options_.job_ttl) {
-      records_.erase(finished_.begin()->second);
+      Remove(finished_.begin()->second);
       finished_.erase(finished_.begin());
     }
     Answer(std::move(done), Result<void>());
@@ -102,6 +149,15 @@ class MemoryStore final : public job::Store {
     return watchers_.Add(std::move(id), std::move(changed));
   }
 
+  void Publish(std::string id, job::OutputChunk chunk) override {
+    output_.Publish(id, std::move(chunk));
+  }
+
+  WatchHandle WatchOutput(std::string id, job::OutputPosition from,
+                          OutputListener listener) override {
+    return output_.Watch(std::move(id), from, std::move(listener));
+  }
+
   void OnQueued(std::function<void()> listener) override {
     watchers_.OnQueued(std::move(listener));
   }
@@ -112,6 +168,7 @@ class MemoryStore final : public job::Store {
   // Posts the answer, then what the call changed for others.
   template <typename T>
   void Answer(Callback<T> done, Result<T> result) {
+    output_.Follow(events_);
     const std::weak_ptr<bool> alive = alive_;
     const auto shared = std::make_shared<Result<T>>(std::move(result));
     post_([this, alive, done = std::move(done), shared,
@@ -137,10 +194,52 @@ class MemoryStore final : public job::Store {
     Record& record = entry->second;
     record.job = std::move(job);
     record.job.status = Status::kQueued;
-    record.place = ++last_place_;
-    queued_.emplace(record.place, &record);
+    record.place = {false, record.job.submission.priority, ++last_place_};
+    queued_.Push(record.job.tenant, record.place, &record);
+    by_time_.emplace(ListKey{record.job.created_at, id}, &record);
     events_.queued = true;
     return {};
+  }
+
+  using ByTime = std::map<ListKey, Record*>;
+
+  Result<job::ListPage> DoList(const job::ListQuery& query) {
+    const Result<ListKey> before = CheckListQuery(query);
+    if (!before) {
+      return before.error();
+    }
+    const base::Nanos now = clock_();
+    // Few jobs run, and those that do are seldom the newest.
+    ByTime running;
+    if (query.status == Status::kRunning) {
+      for (Record* record : running_) {
+        running.emplace(ListKey{record->job.created_at, record->job.id}, record);
+      }
+    }
+    const ByTime& records = query.status == Status::kRunning ? running : by_time_;
+    job::ListPage page;
+    int looked_at = 0;
+    for (auto it = records.lower_bound(*before); it != records.begin();) {
+      --it;
+      const job::Job& job = it->second->job;
+      if (job.created_at < query.since) {
+        break;
+      }
+      if (IsListed(job, query) && !IsPastTtl(job, options_, now)) {
+        page.jobs.push_back(Metadata(job));
+      }
+      if (static_cast<int>(page.jobs.size()) == query.limit || ++looked_at == kListScan) {
+        page.next_cursor = it == records.begin() ? "" : EncodeCursor(it->first);
+        break;
+      }
+    }
+    return page;
+  }
+
+  void Remove(const std::string& id) {
+    const auto found = records_.find(id);
+    by_time_.erase(ListKey{found->second.job.created_at, id});
+    records_.erase(found);
   }
 
   Result<void> DoFinish(const std::string& id, uint64_t token, job::Outcome outcome) {
@@ -173,15 +272,22 @@ class MemoryStore final : public job::Store {
   }
 
   void EndLease(Record& record) {
-    running_.erase(&record);
+    if (running_.erase(&record) > 0) {
+      events_.leases.emplace_back(record.job.id, 0);
+    }
     record.token = 0;
     record.lease_until = 0;
   }
 
+  // Ends the lease without an outcome.
   void PutBack(Record& record) {
+    if (record.cancel) {
+      return End(record, Status::kCancelled, "", clock_());
+    }
     EndLease(record);
     record.job.started_at = 0;
-    queued_.emplace(record.place, &record);
+    record.place.returned = true;
+    queued_.Push(record.job.tenant, record.place, &record);
     SetStatus(record, Status::kQueued);
     events_.queued = true;
   }
@@ -203,7 +309,7 @@ class MemoryStore final : public job::Store {
       }
     }
     for (Record* record : expired) {
-      if (record->job.attempts >= options_.max_attempts) {
+      if (record->job.attempts >= options_.max_attempts && !record->cancel) {
         End(*record, Status::kFailed, AttemptsUsedUp(record->job.attempts), clock_());
       } else {
         PutBack(*record);
@@ -217,11 +323,13 @@ class MemoryStore final : public job::Store {
   const Clock clock_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   WatchList watchers_;
+  OutputLog output_;
   Events events_;  // of the call being handled
   uint64_t last_place_ = 0;
   uint64_t last_token_ = 0;
   std::unordered_map<std::string, Record> records_;  // its nodes do not move
-  std::map<uint64_t, Record*> queued_;
+  ByTime by_time_;
+  TurnQueue<Record*> queued_;
   std::set<Record*> running_;
   std::multimap<base::Nanos, std::string> finished_;
 };

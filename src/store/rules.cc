@@ -1,5 +1,8 @@
 #include "store/rules.h"
 
+#include <charconv>
+#include <limits>
+
 namespace store {
 
 base::Error QueueFull() {
@@ -35,6 +38,33 @@ base::Result<void> CheckOutcome(const job::Outcome& outcome) {
 
 bool IsPastTtl(const job::Job& job, const job::StoreOptions& options, base::Nanos now) {
   return job::IsFinal(job.status) && job.finished_at <= now - options.job_ttl;
+}
+
+base::Result<ListKey> CheckListQuery(const job::ListQuery& query) {
+  if (query.limit < 1 || query.limit > job::kMaxListLimit) {
+    return base::InvalidArgument("a list's limit is 1 to " + std::to_string(job::kMaxListLimit));
+  }
+  if (query.cursor.empty()) {
+    return ListKey{std::numeric_limits<base::Nanos>::max(), ""};
+  }
+  ListKey key;
+  const char* const end = query.cursor.data() + query.cursor.size();
+  const auto [rest, error] = std::from_chars(query.cursor.data(), end, key.first);
+  if (error != std::errc() || key.first < 0 || rest == end || *rest != '.') {
+    return base::InvalidArgument("a cursor must be the next_cursor of a page before");
+  }
+  key.second.assign(rest + 1, end);
+  return key;
+}
+
+std::string EncodeCursor(const ListKey& last) {
+  return std::to_string(last.first) + "." + last.second;
+}
+
+bool IsListed(const job::Job& job, const job::ListQuery& query) {
+  return (query.tenant.empty() || job.tenant == query.tenant) &&
+         (query.language.empty() || job.submission.language == query.language) &&
+         (!query.status || job.status == *query.status) && job.created_at >= query.since;
 }
 
 }  // namespace store

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "job/job.h"
@@ -22,5 +24,20 @@ base::Result<void> CheckOutcome(const job::Outcome& outcome);
 
 // True when the record counts as removed, swept or not.
 bool IsPastTtl(const job::Job& job, const job::StoreOptions& options, base::Nanos now);
+
+// Records that one List looks at, at most.
+constexpr int kListScan = 5000;
+
+// A record's place in a list: created_at, then id.
+using ListKey = std::pair<base::Nanos, std::string>;
+
+// Where the query's page begins: just before this key. kInvalidArgument: the query is none.
+base::Result<ListKey> CheckListQuery(const job::ListQuery& query);
+
+// Opaque to clients, fit for a URL when the id is.
+std::string EncodeCursor(const ListKey& last);
+
+// True when the record belongs into the list. Cursor and limit are the caller's.
+bool IsListed(const job::Job& job, const job::ListQuery& query);
 
 }  // namespace store

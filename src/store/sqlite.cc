@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/unique_fd.h"
+#include "store/output_log.h"
 #include "store/sqlite_jobs.h"
 #include "store/stores.h"
 #include "store/watch_list.h"
@@ -95,10 +96,11 @@ Events RunBatch(SqliteJobs& jobs, const Tasks& tasks) {
 
 class SqliteStore final : public job::Store {
  public:
-  SqliteStore(base::UniqueFd lock, std::unique_ptr<SqliteJobs> jobs, Post post)
+  SqliteStore(base::UniqueFd lock, std::unique_ptr<SqliteJobs> jobs, Post post, Clock clock)
       : lock_(std::move(lock)),
         jobs_(std::move(jobs)),
         post_(std::move(post)),
+        output_(post_, std::move(clock)),
         thread_([this] { Run(); }) {}
 
   // Finishes what is waiting, so that a result handed over just before is not lost; drops answers.
@@ -120,12 +122,13 @@ class SqliteStore final : public job::Store {
   }
 
   void Get(std::string id, Callback<job::Job> done) override {
-    if (IsFull()) {
-      return Refuse<job::Job>({base::ErrorKind::kUnavailable, "the store is busy", 0},
-                              std::move(done));
-    }
-    Enqueue<job::Job>([id = std::move(id)](SqliteJobs& jobs) { return jobs.Get(id); },
-                      std::move(done));
+    EnqueueUnlessFull<job::Job>([id = std::move(id)](SqliteJobs& jobs) { return jobs.Get(id); },
+                                std::move(done));
+  }
+
+  void List(job::ListQuery query, Callback<job::ListPage> done) override {
+    EnqueueUnlessFull<job::ListPage>(
+        [query = std::move(query)](SqliteJobs& jobs) { return jobs.List(query); }, std::move(done));
   }
 
   void LeaseJobs(std::string worker, int max, Callback<std::vector<job::Lease>> done) override {
@@ -150,11 +153,21 @@ class SqliteStore final : public job::Store {
                   std::move(done));
   }
 
+  void Cancel(std::string id, Callback<job::Job> done) override {
+    EnqueueUnlessFull<job::Job>([id = std::move(id)](SqliteJobs& jobs) { return jobs.Cancel(id); },
+                                std::move(done));
+  }
+
+  void OnCancel(std::function<void(std::string id)> listener) override {
+    watchers_.OnCancel(std::move(listener));
+  }
+
   void Recover(Callback<int64_t> done) override {
     Enqueue<int64_t>([](SqliteJobs& jobs) { return jobs.Recover(); }, std::move(done));
   }
 
   void Sweep(Callback<void> done) override {
+    output_.Sweep();
     Enqueue<int64_t>([](SqliteJobs& jobs) { return jobs.Sweep(); },
                      [this, done = std::move(done)](Result<int64_t> removed) mutable {
                        if (!removed) {
@@ -176,6 +189,15 @@ class SqliteStore final : public job::Store {
     return watchers_.Add(std::move(id), std::move(changed));
   }
 
+  void Publish(std::string id, job::OutputChunk chunk) override {
+    output_.Publish(id, std::move(chunk));
+  }
+
+  WatchHandle WatchOutput(std::string id, job::OutputPosition from,
+                          OutputListener listener) override {
+    return output_.Watch(std::move(id), from, std::move(listener));
+  }
+
   void OnQueued(std::function<void()> listener) override {
     watchers_.OnQueued(std::move(listener));
   }
@@ -186,6 +208,14 @@ class SqliteStore final : public job::Store {
   bool IsFull() {
     const std::lock_guard<std::mutex> guard(mutex_);
     return waiting_.size() >= kMaxWaiting;
+  }
+
+  template <typename T, typename F>
+  void EnqueueUnlessFull(F work, Callback<T> done) {
+    if (IsFull()) {
+      return Refuse<T>({base::ErrorKind::kUnavailable, "the store is busy", 0}, std::move(done));
+    }
+    Enqueue<T>(std::move(work), std::move(done));
   }
 
   template <typename T, typename F>
@@ -222,6 +252,9 @@ class SqliteStore final : public job::Store {
       // The tasks are moved, so that the callbacks are destroyed on the loop's thread.
       post_([this, alive = std::weak_ptr<bool>(alive_), tasks = std::move(tasks),
              events = std::move(events)] {
+        if (!alive.expired()) {
+          output_.Follow(events);  // first: what an answer starts may write at once
+        }
         for (const auto& task : *tasks) {
           if (alive.expired()) {
             return;
@@ -240,6 +273,7 @@ class SqliteStore final : public job::Store {
   const std::unique_ptr<SqliteJobs> jobs_;  // of the thread alone
   const Post post_;
   WatchList watchers_;
+  OutputLog output_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   std::mutex mutex_;
@@ -284,12 +318,12 @@ Result<std::unique_ptr<job::Store>> OpenSqliteStore(const std::string& path,
       return file.error();
     }
   }
-  Result<std::unique_ptr<SqliteJobs>> jobs = SqliteJobs::Open(path, options, std::move(clock));
+  Result<std::unique_ptr<SqliteJobs>> jobs = SqliteJobs::Open(path, options, clock);
   if (!jobs) {
     return jobs.error();
   }
-  return std::unique_ptr<job::Store>(
-      std::make_unique<SqliteStore>(std::move(*lock), std::move(*jobs), std::move(post)));
+  return std::unique_ptr<job::Store>(std::make_unique<SqliteStore>(
+      std::move(*lock), std::move(*jobs), std::move(post), std::move(clock)));
 }
 
 }  // namespace store

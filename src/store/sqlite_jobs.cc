@@ -1,10 +1,12 @@
 #include "store/sqlite_jobs.h"
 
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "job/json.h"
 #include "store/rules.h"
+#include "store/sqlite_schema.h"
 
 namespace store {
 namespace {
@@ -12,55 +14,33 @@ namespace {
 using base::Result;
 using job::Status;
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr std::string_view kCancel =
+    "UPDATE jobs SET status = 4, finished_at = ?, token = 0, lease_until = 0 WHERE id = ?";
 
-// Small, since the daemon is to be small and reads each page about once. The journal is cut back
-// after a burst of large jobs.
-constexpr const char* kSettings = R"(
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
-  PRAGMA foreign_keys = ON;
-  PRAGMA cache_size = -1024;
-  PRAGMA mmap_size = 0;
-  PRAGMA journal_size_limit = 16777216;
-)";
+// The columns of kList and kListRunning.
+job::Job Metadata(const Statement& row, Status status) {
+  job::Job job;
+  job.id = row.Text(0);
+  job.status = status;
+  job.created_at = row.Int(2);
+  job.started_at = row.Int(3);
+  job.finished_at = row.Int(4);
+  job.attempts = static_cast<int>(row.Int(5));
+  job.error = row.Text(6);
+  job.tenant = row.Text(7);
+  job.submission.language = row.Text(8);
+  job.submission.priority = static_cast<int>(row.Int(9));
+  return job;
+}
 
-// A row of `jobs` changes several times, so the large texts are in tables of their own: SQLite
-// rewrites a row as a whole. `place` is the order of the queue; a job keeps it for life. `status`
-// is job::Status; a released or finished job has token 0.
-constexpr const char* kSchema = R"(
-  CREATE TABLE jobs (
-    place INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    status INTEGER NOT NULL,
-    created_at INTEGER NOT NULL,
-    started_at INTEGER NOT NULL,
-    finished_at INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
-    token INTEGER NOT NULL,
-    lease_until INTEGER NOT NULL,
-    worker TEXT NOT NULL,
-    error TEXT NOT NULL
-  ) STRICT;
-  CREATE INDEX jobs_queued ON jobs (place) WHERE status = 0;
-  CREATE INDEX jobs_running ON jobs (lease_until) WHERE status = 1;
-  CREATE INDEX jobs_final ON jobs (finished_at) WHERE status >= 2;
-  CREATE TABLE submissions (
-    place INTEGER PRIMARY KEY REFERENCES jobs (place) ON DELETE CASCADE,
-    submission TEXT NOT NULL
-  ) STRICT;
-  CREATE TABLE results (
-    place INTEGER PRIMARY KEY REFERENCES jobs (place) ON DELETE CASCADE,
-    result TEXT NOT NULL
-  ) STRICT;
-  CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  INSERT INTO counters VALUES ('token', 0);
-  PRAGMA user_version = 1;
-)";
-
-static_assert(static_cast<int>(Status::kQueued) == 0 && static_cast<int>(Status::kRunning) == 1 &&
-              static_cast<int>(Status::kCompleted) == 2 && static_cast<int>(Status::kFailed) == 3 &&
-              static_cast<int>(Status::kCancelled) == 4);
+// A newer program may have left what this one does not know.
+Result<Status> ReadStatus(std::string_view id, int64_t stored) {
+  if (stored < 0 || stored > static_cast<int64_t>(Status::kCancelled)) {
+    return base::Internal("database: job " + std::string(id) + " has the unknown status " +
+                          std::to_string(stored));
+  }
+  return static_cast<Status>(stored);
+}
 
 }  // namespace
 
@@ -71,10 +51,7 @@ Result<std::unique_ptr<SqliteJobs>> SqliteJobs::Open(const std::string& path,
     return db.error();
   }
   std::unique_ptr<SqliteJobs> jobs(new SqliteJobs(std::move(*db), options, std::move(clock)));
-  Result<void> ready = jobs->db_->Execute(kSettings);
-  if (ready) {
-    ready = jobs->Migrate();
-  }
+  Result<void> ready = PrepareDatabase(*jobs->db_);
   if (ready) {
     ready = jobs->CountJobs();
   }
@@ -86,49 +63,18 @@ Result<std::unique_ptr<SqliteJobs>> SqliteJobs::Open(const std::string& path,
   return jobs;
 }
 
-Result<void> SqliteJobs::Migrate() {
-  int64_t version = 0;
-  {
-    Statement read = db_->Use("PRAGMA user_version");
-    if (read.Next()) {
-      version = read.Int(0);
-    }
-    if (Result<void> status = read.status(); !status) {
-      return status;
-    }
-  }
-  if (version > kSchemaVersion) {
-    return base::Internal("the database has schema version " + std::to_string(version) +
-                          "; this program knows versions up to " + std::to_string(kSchemaVersion));
-  }
-  if (version == kSchemaVersion) {
-    return {};
-  }
-  Result<void> done = Begin();
-  if (done) {
-    done = db_->Execute(kSchema);
-  }
-  if (done) {
-    done = db_->Execute("COMMIT");
-  }
-  if (!done) {
-    Rollback();
-  }
-  return done;
-}
-
 Result<void> SqliteJobs::CountJobs() {
   Statement count = db_->Use(
       "SELECT (SELECT COUNT(*) FROM jobs WHERE status = 0),"
       " (SELECT COUNT(*) FROM jobs WHERE status = 1)");
   if (count.Next()) {
-    state_.counts = {count.Int(0), count.Int(1)};
+    counts_ = {count.Int(0), count.Int(1)};
   }
   return count.status();
 }
 
 Result<void> SqliteJobs::Begin() {
-  at_begin_ = state_;
+  at_begin_ = Now();
   return db_->Use("BEGIN IMMEDIATE").Run();
 }
 
@@ -136,11 +82,7 @@ Result<Events> SqliteJobs::Commit() {
   if (Result<void> done = db_->Use("COMMIT").Run(); !done) {
     return done.error();
   }
-  Events events{std::move(changed_), state_.events_queued};
-  changed_.clear();
-  state_.events_changed = 0;
-  state_.events_queued = false;
-  return events;
+  return std::exchange(events_, {});
 }
 
 void SqliteJobs::Rollback() {
@@ -150,7 +92,7 @@ void SqliteJobs::Rollback() {
 }
 
 Result<void> SqliteJobs::SetMark() {
-  at_mark_ = state_;
+  at_mark_ = Now();
   return db_->Use("SAVEPOINT mark").Run();
 }
 
@@ -167,24 +109,29 @@ Result<void> SqliteJobs::RollbackToMark() {
 }
 
 void SqliteJobs::Restore(const State& state) {
-  state_ = state;
-  changed_.resize(state.events_changed);
+  counts_ = state.counts;
+  events_.changed.resize(state.changed);
+  events_.cancel.resize(state.cancel);
+  events_.leases.resize(state.leases);
+  events_.queued = state.queued;
 }
 
-void SqliteJobs::Changed(std::string id) {
-  changed_.push_back(std::move(id));
-  state_.events_changed = changed_.size();
+SqliteJobs::State SqliteJobs::Now() const {
+  return {counts_, events_.changed.size(), events_.cancel.size(), events_.leases.size(),
+          events_.queued};
 }
 
 Result<void> SqliteJobs::Submit(const job::Job& job) {
-  if (state_.counts.queued >= options_.max_queued) {
+  if (counts_.queued >= options_.max_queued) {
     return QueueFull();
   }
   const std::string submission = job::EncodeSubmission(job.submission);
   Statement insert = db_->Use(
       "INSERT INTO jobs (id, status, created_at, started_at, finished_at, attempts, token,"
-      " lease_until, worker, error) VALUES (?, 0, ?, 0, 0, ?, 0, 0, '', '') RETURNING place");
-  insert.Bind(job.id).Bind(job.created_at).Bind(job.attempts);
+      " lease_until, worker, error, tenant, language, priority)"
+      " VALUES (?, 0, ?, 0, 0, ?, 0, 0, '', '', ?, ?, ?) RETURNING place");
+  insert.Bind(job.id).Bind(job.created_at).Bind(job.attempts).Bind(job.tenant);
+  insert.Bind(job.submission.language).Bind(job.submission.priority);
   if (!insert.Next()) {
     const Result<void> status = insert.status();
     return status || status.error().kind != base::ErrorKind::kConflict ? status : DuplicateId();
@@ -193,27 +140,40 @@ Result<void> SqliteJobs::Submit(const job::Job& job) {
   if (Result<void> done = insert.Run(); !done) {
     return done;
   }
-  ++state_.counts.queued;
-  state_.events_queued = true;
+  ++counts_.queued;
+  events_.queued = true;
+  if (Result<void> done = TakeTurns(job.tenant); !done) {
+    return done;
+  }
   return db_->Use("INSERT INTO submissions VALUES (?, ?)").Bind(place).Bind(submission).Run();
+}
+
+Result<void> SqliteJobs::TakeTurns(const std::string& tenant) {
+  return db_->Use(kTakeTurns).Bind(tenant).Run();
 }
 
 Result<job::Job> SqliteJobs::Get(const std::string& id) {
   Statement select = db_->Use(
-      "SELECT status, created_at, started_at, finished_at, attempts, error, submission, result"
+      "SELECT status, created_at, started_at, finished_at, attempts, error, submission, result,"
+      " tenant"
       " FROM jobs JOIN submissions USING (place) LEFT JOIN results USING (place) WHERE id = ?");
   if (!select.Bind(id).Next()) {
-    const Result<void> status = select.status();
-    return status ? NoSuchJob() : status.error();
+    const Result<void> end = select.status();
+    return end ? NoSuchJob() : end.error();
   }
   job::Job job;
   job.id = id;
-  job.status = static_cast<Status>(select.Int(0));
+  const Result<Status> status = ReadStatus(id, select.Int(0));
+  if (!status) {
+    return status.error();
+  }
+  job.status = *status;
   job.created_at = select.Int(1);
   job.started_at = select.Int(2);
   job.finished_at = select.Int(3);
   job.attempts = static_cast<int>(select.Int(4));
   job.error = select.Text(5);
+  job.tenant = select.Text(8);
   if (IsPastTtl(job, options_, clock_())) {
     return NoSuchJob();
   }
@@ -232,67 +192,123 @@ Result<job::Job> SqliteJobs::Get(const std::string& id) {
   return job;
 }
 
+Result<job::ListPage> SqliteJobs::List(const job::ListQuery& query) {
+  const Result<ListKey> before = CheckListQuery(query);
+  if (!before) {
+    return before.error();
+  }
+  const base::Nanos now = clock_();
+  job::ListPage page;
+  int looked_at = 0;
+  Statement select = db_->Use(query.status == Status::kRunning ? kListRunning : kList);
+  select.Bind(before->first).Bind(before->second).Bind(query.since).Bind(kListScan);
+  while (select.Next()) {
+    const Result<Status> status = ReadStatus(select.Text(0), select.Int(1));
+    if (!status) {
+      return status.error();
+    }
+    job::Job job = Metadata(select, *status);
+    ListKey key{job.created_at, job.id};
+    if (IsListed(job, query) && !IsPastTtl(job, options_, now)) {
+      page.jobs.push_back(std::move(job));
+    }
+    if (static_cast<int>(page.jobs.size()) == query.limit || ++looked_at == kListScan) {
+      page.next_cursor = EncodeCursor(key);
+      break;
+    }
+  }
+  const Result<void> end = select.status();
+  return end ? Result<job::ListPage>(std::move(page)) : end.error();
+}
+
 Result<std::vector<job::Lease>> SqliteJobs::LeaseJobs(const std::string& worker, int max) {
   if (Result<int64_t> ended = EndLeases(clock_()); !ended) {
     return ended.error();
   }
   std::vector<job::Lease> leases;
-  while (state_.counts.queued > 0 && static_cast<int>(leases.size()) < max) {
-    job::Lease lease;
-    job::Job& job = lease.job;
-    Result<job::Submission> submission = base::Internal("");
+  while (counts_.queued > 0 && static_cast<int>(leases.size()) < max) {
+    int64_t turn = 0;
+    std::string tenant;
     {
-      Statement next = db_->Use(
-          "SELECT id, created_at, attempts, submission FROM jobs JOIN submissions USING (place)"
-          " WHERE status = 0 ORDER BY place LIMIT 1");
+      Statement next = db_->Use(kNextTurn);
       if (!next.Next()) {
-        if (Result<void> status = next.status(); !status) {
-          return status.error();
-        }
-        break;
+        const Result<void> end = next.status();
+        return end ? base::Internal("database: jobs are queued, but it is nobody's turn")
+                   : end.error();
       }
-      job.id = next.Text(0);
-      job.created_at = next.Int(1);
-      job.attempts = static_cast<int>(next.Int(2)) + 1;
-      submission = job::DecodeSubmission(next.Text(3));
+      turn = next.Int(0);
+      tenant = next.Text(1);
     }
-    if (!submission) {
-      if (Result<void> failed = FailUnreadable(job.id, submission.error().message); !failed) {
-        return failed.error();
-      }
-      continue;
+    Result<std::optional<job::Lease>> lease = LeaseNext(worker, tenant);
+    if (!lease) {
+      return lease.error();
     }
-    job.submission = std::move(*submission);
-    job.status = Status::kRunning;
-    job.started_at = clock_();
-    Statement token =
-        db_->Use("UPDATE counters SET value = value + 1 WHERE name = 'token' RETURNING value");
-    lease.token = token.Next() ? static_cast<uint64_t>(token.Int(0)) : 0;
-    if (Result<void> done = token.Run(); !done) {
-      return done.error();
+    Result<void> moved = db_->Use(kEndTurn).Bind(turn).Run();
+    if (moved) {
+      moved = TakeTurns(tenant);
     }
-    if (lease.token == 0) {
-      return base::Internal("database: the token counter is missing");
+    if (!moved) {
+      return moved.error();
     }
-    Statement update = db_->Use(
-        "UPDATE jobs SET status = 1, started_at = ?, attempts = ?, token = ?, lease_until = ?,"
-        " worker = ? WHERE id = ?");
-    update.Bind(job.started_at).Bind(job.attempts).Bind(static_cast<int64_t>(lease.token));
-    update.Bind(job.started_at + options_.lease_time).Bind(worker).Bind(job.id);
-    if (Result<void> done = update.Run(); !done) {
-      return done.error();
+    if (*lease) {
+      leases.push_back(std::move(**lease));
     }
-    --state_.counts.queued;
-    ++state_.counts.running;
-    Changed(job.id);
-    leases.push_back(std::move(lease));
   }
   return leases;
 }
 
+// nullopt: what was first cannot be read, and has failed; or the tenant has nothing queued.
+Result<std::optional<job::Lease>> SqliteJobs::LeaseNext(const std::string& worker,
+                                                        const std::string& tenant) {
+  job::Lease lease;
+  job::Job& job = lease.job;
+  Result<job::Submission> submission = base::Internal("");
+  {
+    Statement next = db_->Use(kNextJob);
+    if (!next.Bind(tenant).Next()) {
+      const Result<void> end = next.status();
+      return end ? Result<std::optional<job::Lease>>(std::nullopt) : end.error();
+    }
+    job.id = next.Text(0);
+    job.created_at = next.Int(1);
+    job.attempts = static_cast<int>(next.Int(2)) + 1;
+    submission = job::DecodeSubmission(next.Text(3));
+  }
+  if (!submission) {
+    const Result<void> failed = FailUnreadable(job.id, submission.error().message);
+    return failed ? Result<std::optional<job::Lease>>(std::nullopt) : failed.error();
+  }
+  job.submission = std::move(*submission);
+  job.tenant = tenant;
+  job.status = Status::kRunning;
+  job.started_at = clock_();
+  Statement token =
+      db_->Use("UPDATE counters SET value = value + 1 WHERE name = 'token' RETURNING value");
+  lease.token = token.Next() ? static_cast<uint64_t>(token.Int(0)) : 0;
+  if (Result<void> done = token.Run(); !done) {
+    return done.error();
+  }
+  if (lease.token == 0) {
+    return base::Internal("database: the token counter is missing");
+  }
+  Statement update = db_->Use(
+      "UPDATE jobs SET status = 1, started_at = ?, attempts = ?, token = ?, lease_until = ?,"
+      " worker = ? WHERE id = ?");
+  update.Bind(job.started_at).Bind(job.attempts).Bind(static_cast<int64_t>(lease.token));
+  update.Bind(job.started_at + options_.lease_time).Bind(worker).Bind(job.id);
+  if (Result<void> done = update.Run(); !done) {
+    return done.error();
+  }
+  --counts_.queued;
+  ++counts_.running;
+  events_.changed.push_back(job.id);
+  events_.leases.emplace_back(job.id, lease.token);
+  return std::optional<job::Lease>(std::move(lease));
+}
+
 Result<void> SqliteJobs::FailUnreadable(const std::string& id, std::string_view why) {
-  --state_.counts.queued;
-  Changed(id);
+  --counts_.queued;
+  events_.changed.push_back(id);
   return db_->Use("UPDATE jobs SET status = 3, finished_at = ?, error = ? WHERE id = ?")
       .Bind(clock_())
       .Bind(why)
@@ -329,8 +345,7 @@ Result<void> SqliteJobs::Finish(const std::string& id, uint64_t token,
   if (Result<void> done = update.Run(); !done) {
     return done;
   }
-  --state_.counts.running;
-  Changed(id);
+  LeaseEnded(id);
   if (!outcome.result) {
     return {};
   }
@@ -339,24 +354,61 @@ Result<void> SqliteJobs::Finish(const std::string& id, uint64_t token,
 }
 
 Result<void> SqliteJobs::Release(const std::string& id, uint64_t token) {
-  Result<void> done =
-      db_->Use(
-             "UPDATE jobs SET status = 0, started_at = 0, attempts = attempts - 1, token = 0,"
-             " lease_until = 0 WHERE id = ? AND token = ? AND status = 1")
-          .Bind(id)
-          .Bind(static_cast<int64_t>(token))
-          .Run();
-  if (!done) {
-    return done;
+  {
+    Statement held = db_->Use("SELECT cancel FROM jobs WHERE id = ? AND token = ? AND status = 1");
+    if (!held.Bind(id).Bind(static_cast<int64_t>(token)).Next()) {
+      const Result<void> end = held.status();
+      return end ? StaleToken() : end;
+    }
+    if (held.Int(0) != 0) {
+      LeaseEnded(id);
+      return db_->Use(kCancel).Bind(clock_()).Bind(id).Run();
+    }
   }
-  if (db_->changes() == 0) {
-    return StaleToken();
+  std::string tenant;
+  {
+    Statement release = db_->Use(
+        "UPDATE jobs SET status = 0, started_at = 0, attempts = attempts - 1, token = 0,"
+        " lease_until = 0, returned = 1 WHERE id = ? RETURNING tenant");
+    if (release.Bind(id).Next()) {
+      tenant = release.Text(0);
+    }
+    if (Result<void> done = release.Run(); !done) {
+      return done;
+    }
   }
-  --state_.counts.running;
-  ++state_.counts.queued;
-  state_.events_queued = true;
-  Changed(id);
-  return {};
+  LeaseEnded(id);
+  ++counts_.queued;
+  events_.queued = true;
+  return TakeTurns(tenant);
+}
+
+Result<job::Job> SqliteJobs::Cancel(const std::string& id) {
+  Result<job::Job> job = Get(id);
+  if (!job) {
+    return job;
+  }
+  Result<void> done;
+  if (job->status == Status::kQueued) {
+    job->status = Status::kCancelled;
+    job->finished_at = clock_();
+    --counts_.queued;
+    events_.changed.push_back(id);
+    done = db_->Use(kCancel).Bind(job->finished_at).Bind(id).Run();
+    if (done) {
+      done = db_->Use(kDropIdle).Bind(job->tenant).Run();
+    }
+  } else if (job->status == Status::kRunning) {
+    events_.cancel.push_back(id);
+    done = db_->Use("UPDATE jobs SET cancel = 1 WHERE id = ?").Bind(id).Run();
+  }
+  return done ? std::move(job) : Result<job::Job>(done.error());
+}
+
+void SqliteJobs::LeaseEnded(const std::string& id) {
+  --counts_.running;
+  events_.changed.push_back(id);
+  events_.leases.emplace_back(id, 0);
 }
 
 Result<int64_t> SqliteJobs::Recover() {
@@ -364,10 +416,22 @@ Result<int64_t> SqliteJobs::Recover() {
 }
 
 Result<int64_t> SqliteJobs::EndLeases(base::Nanos expired_until) {
-  if (state_.counts.running == 0) {
+  if (counts_.running == 0) {
     return 0;
   }
   int64_t ended = 0;
+  {
+    Statement cancel = db_->Use(
+        "UPDATE jobs SET status = 4, finished_at = ?, token = 0, lease_until = 0"
+        " WHERE status = 1 AND lease_until <= ? AND cancel = 1 RETURNING id");
+    cancel.Bind(clock_()).Bind(expired_until);
+    for (; cancel.Next(); ++ended) {
+      LeaseEnded(std::string(cancel.Text(0)));
+    }
+    if (Result<void> status = cancel.status(); !status) {
+      return status.error();
+    }
+  }
   const std::string error = AttemptsUsedUp(options_.max_attempts);
   {
     Statement fail = db_->Use(
@@ -375,25 +439,32 @@ Result<int64_t> SqliteJobs::EndLeases(base::Nanos expired_until) {
         " WHERE status = 1 AND lease_until <= ? AND attempts >= ? RETURNING id");
     fail.Bind(clock_()).Bind(error).Bind(expired_until).Bind(options_.max_attempts);
     for (; fail.Next(); ++ended) {
-      --state_.counts.running;
-      Changed(std::string(fail.Text(0)));
+      LeaseEnded(std::string(fail.Text(0)));
     }
     if (Result<void> status = fail.status(); !status) {
       return status.error();
     }
   }
-  Statement requeue = db_->Use(
-      "UPDATE jobs SET status = 0, started_at = 0, token = 0, lease_until = 0"
-      " WHERE status = 1 AND lease_until <= ? RETURNING id");
-  requeue.Bind(expired_until);
-  for (; requeue.Next(); ++ended) {
-    --state_.counts.running;
-    ++state_.counts.queued;
-    state_.events_queued = true;
-    Changed(std::string(requeue.Text(0)));
+  std::set<std::string> tenants;
+  {
+    Statement requeue = db_->Use(
+        "UPDATE jobs SET status = 0, started_at = 0, token = 0, lease_until = 0, returned = 1"
+        " WHERE status = 1 AND lease_until <= ? RETURNING id, tenant");
+    requeue.Bind(expired_until);
+    for (; requeue.Next(); ++ended) {
+      LeaseEnded(std::string(requeue.Text(0)));
+      tenants.emplace(requeue.Text(1));
+      ++counts_.queued;
+      events_.queued = true;
+    }
+    if (Result<void> status = requeue.status(); !status) {
+      return status.error();
+    }
   }
-  if (Result<void> status = requeue.status(); !status) {
-    return status.error();
+  for (const std::string& tenant : tenants) {
+    if (Result<void> taken = TakeTurns(tenant); !taken) {
+      return taken.error();
+    }
   }
   return ended;
 }

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -34,43 +36,51 @@ class SqliteJobs {
 
   base::Result<void> Submit(const job::Job& job);
   base::Result<job::Job> Get(const std::string& id);
+  base::Result<job::ListPage> List(const job::ListQuery& query);
   base::Result<std::vector<job::Lease>> LeaseJobs(const std::string& worker, int max);
   base::Result<void> Renew(const std::string& id, uint64_t token);
   base::Result<void> Finish(const std::string& id, uint64_t token, const job::Outcome& outcome);
   base::Result<void> Release(const std::string& id, uint64_t token);
+  base::Result<job::Job> Cancel(const std::string& id);
   base::Result<int64_t> Recover();
 
   // Ends expired leases and removes up to kSweepBatch records; answers how many it removed.
   static constexpr int64_t kSweepBatch = 500;
   base::Result<int64_t> Sweep();
 
-  job::StoreStats Stats() const { return state_.counts; }
+  job::StoreStats Stats() const { return counts_; }
 
  private:
-  // What is kept beside the database and must be undone together with it.
+  // What is kept beside the database and must be undone together with it: the counts, and how long
+  // the lists of events were.
   struct State {
     job::StoreStats counts;
-    size_t events_changed = 0;
-    bool events_queued = false;
+    size_t changed = 0;
+    size_t cancel = 0;
+    size_t leases = 0;
+    bool queued = false;
   };
 
   SqliteJobs(std::unique_ptr<Connection> db, job::StoreOptions options, Clock clock)
       : db_(std::move(db)), options_(options), clock_(std::move(clock)) {}
 
-  base::Result<void> Migrate();
   base::Result<void> CountJobs();
+  base::Result<void> TakeTurns(const std::string& tenant);
+  base::Result<std::optional<job::Lease>> LeaseNext(const std::string& worker,
+                                                    const std::string& tenant);
   base::Result<int64_t> EndLeases(base::Nanos expired_until);
   base::Result<void> FailUnreadable(const std::string& id, std::string_view why);
+  void LeaseEnded(const std::string& id);
   void Restore(const State& state);
-  void Changed(std::string id);
+  State Now() const;
 
   std::unique_ptr<Connection> db_;
   const job::StoreOptions options_;
   const Clock clock_;
-  State state_;
+  job::StoreStats counts_;
+  Events events_;  // of the transaction
   State at_begin_;
   State at_mark_;
-  std::vector<std::string> changed_;
 };
 
 }  // namespace store

@@ -14,7 +14,10 @@ using base::ErrorKind;
 using job::Status;
 using std::string_literals::operator""s;
 
-class SqliteStore : public StoreTest {};
+class SqliteStore : public StoreTest {
+ protected:
+  const SqliteKind& disk() const { return dynamic_cast<const SqliteKind&>(*kind_); }
+};
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, SqliteStore, testing::Values("sqlite"),
                          [](const auto& test) { return test.param; });
@@ -67,7 +70,7 @@ TEST_P(SqliteStore, ASecondOpenIsAConflict) {
 TEST_P(SqliteStore, FilesArePrivate) {
   ASSERT_TRUE(Submit("a").has_value());
   int files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+  for (const auto& entry : std::filesystem::directory_iterator(disk().folder())) {
     struct stat st {};
 
     ASSERT_EQ(::stat(entry.path().c_str(), &st), 0);
@@ -78,11 +81,11 @@ TEST_P(SqliteStore, FilesArePrivate) {
 }
 
 TEST_P(SqliteStore, OpenNamesWhatItCannotUse) {
-  const auto no_folder = OpenSqliteStore(folder_ + "/none/jobs.db", options_, loop_.post());
+  const auto no_folder = OpenSqliteStore(disk().folder() + "/none/jobs.db", options_, loop_.post());
   ASSERT_FALSE(no_folder.has_value());
   EXPECT_NE(no_folder.error().message.find("/none/jobs.db"), std::string::npos);
 
-  const std::string not_a_database = folder_ + "/text.db";
+  const std::string not_a_database = disk().folder() + "/text.db";
   {
     std::FILE* f = std::fopen(not_a_database.c_str(), "we");
     std::fputs(std::string(5000, 'x').c_str(), f);

@@ -62,40 +62,99 @@ class Loop {
   std::deque<std::function<void()>> posted_;
 };
 
-// A store of the kind that the parameter names, in a folder and with a clock of its own. Calls wait
-// for their answers.
-class StoreTest : public testing::TestWithParam<std::string> {
- protected:
-  StoreTest() {
+// One kind of store, with data of its own for one test.
+class StoreKind {
+ public:
+  virtual ~StoreKind() = default;
+
+  // A store on this object's data.
+  virtual base::Result<std::unique_ptr<job::Store>> Open(job::StoreOptions options, Post post,
+                                                         Clock clock) = 0;
+
+  // What was acknowledged is there when the store is opened again.
+  virtual bool durable() const = 0;
+
+  // Several may be open at once, as on several nodes.
+  virtual bool shared() const { return false; }
+};
+
+class MemoryKind final : public StoreKind {
+ public:
+  base::Result<std::unique_ptr<job::Store>> Open(job::StoreOptions options, Post post,
+                                                 Clock clock) override {
+    return MakeMemoryStore(options, std::move(post), std::move(clock));
+  }
+
+  bool durable() const override { return false; }
+};
+
+class SqliteKind final : public StoreKind {
+ public:
+  SqliteKind() {
     std::string pattern = (std::filesystem::temp_directory_path() / "store_test.XXXXXX").string();
     folder_ = ::mkdtemp(pattern.data());
+  }
+
+  ~SqliteKind() override { std::filesystem::remove_all(folder_); }
+
+  base::Result<std::unique_ptr<job::Store>> Open(job::StoreOptions options, Post post,
+                                                 Clock clock) override {
+    return OpenSqliteStore(path(), options, std::move(post), std::move(clock));
+  }
+
+  bool durable() const override { return true; }
+
+  const std::string& folder() const { return folder_; }
+
+  std::string path() const { return folder_ + "/jobs.db"; }
+
+ private:
+  std::string folder_;
+};
+
+// Every kind that passes the contract. A new one is one line here and one in MakeStoreKind.
+inline std::vector<std::string> StoreKinds() {
+  return {"memory", "sqlite"};
+}
+
+inline std::unique_ptr<StoreKind> MakeStoreKind(const std::string& name) {
+  if (name == "sqlite") {
+    return std::make_unique<SqliteKind>();
+  }
+  return std::make_unique<MemoryKind>();
+}
+
+// A store of the kind that the parameter names, with data and a clock of its own. Calls wait for
+// their answers.
+class StoreTest : public testing::TestWithParam<std::string> {
+ protected:
+  StoreTest() : kind_(MakeStoreKind(GetParam())) {
     options_.job_ttl = base::kHour;
     options_.lease_time = base::kMinute;
   }
 
-  ~StoreTest() override {
-    store_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
   void SetUp() override { Open(); }
 
-  std::string path() const { return folder_ + "/jobs.db"; }
-
   base::Result<std::unique_ptr<job::Store>> TryOpen() {
-    return OpenSqliteStore(path(), options_, loop_.post(), [this] { return now_.load(); });
+    return kind_->Open(options_, loop_.post(), [this] { return now_.load(); });
   }
 
+  // Opens the store, again if it is open: what is not durable is gone.
   void Open() {
+    other_.reset();
     store_.reset();
-    if (GetParam() == "memory") {
-      store_ = MakeMemoryStore(options_, loop_.post(), [this] { return now_.load(); });
-      return;
-    }
     auto opened = TryOpen();
     ASSERT_TRUE(opened.has_value()) << opened.error().message;
     store_ = std::move(*opened);
+    if (kind_->shared()) {
+      auto second = TryOpen();
+      ASSERT_TRUE(second.has_value()) << second.error().message;
+      other_ = std::move(*second);
+    }
   }
+
+  // The store as another node sees it; the same object where there is only one node.
+  job::Store& other() { return other_ ? *other_ : *store_; }
 
   // Calls `start` with a callback and waits for its answer.
   template <typename T, typename F>
@@ -133,9 +192,11 @@ class StoreTest : public testing::TestWithParam<std::string> {
     return Call<job::Job>([&](auto done) { store_->Get(id, done); });
   }
 
-  std::vector<job::Lease> Lease(int max) {
+  std::vector<job::Lease> Lease(int max) { return LeaseFrom(*store_, "worker", max); }
+
+  std::vector<job::Lease> LeaseFrom(job::Store& store, const std::string& worker, int max) {
     auto leases =
-        Call<std::vector<job::Lease>>([&](auto done) { store_->LeaseJobs("worker", max, done); });
+        Call<std::vector<job::Lease>>([&](auto done) { store.LeaseJobs(worker, max, done); });
     EXPECT_TRUE(leases.has_value());
     return leases ? std::move(*leases) : std::vector<job::Lease>();
   }
@@ -178,6 +239,14 @@ class StoreTest : public testing::TestWithParam<std::string> {
 
   base::Result<void> Finish(const job::Lease& l) { return Finish(l, Completed("out")); }
 
+  base::Result<job::Job> Cancel(const std::string& id) {
+    return Call<job::Job>([&](auto done) { other().Cancel(id, done); });
+  }
+
+  base::Result<job::ListPage> List(job::ListQuery query) {
+    return Call<job::ListPage>([&](auto done) { store_->List(std::move(query), done); });
+  }
+
   int64_t Recover() {
     auto n = Call<int64_t>([&](auto done) { store_->Recover(done); });
     EXPECT_TRUE(n.has_value());
@@ -196,10 +265,11 @@ class StoreTest : public testing::TestWithParam<std::string> {
   }
 
   Loop loop_;
-  std::string folder_;
+  const std::unique_ptr<StoreKind> kind_;
   job::StoreOptions options_;
   std::atomic<base::Nanos> now_ = 1'000'000 * base::kSecond;
   std::unique_ptr<job::Store> store_;
+  std::unique_ptr<job::Store> other_;
 };
 
 }  // namespace store

@@ -1,20 +1,24 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "job/store.h"
+#include "store/registry.h"
 
 namespace store {
 
 // What a change of the store means to those who wait for it.
 struct Events {
   std::vector<std::string> changed;  // ids of jobs whose status changed
-  bool queued = false;               // something may have become available to LeaseJobs
+  std::vector<std::string> cancel;   // ids of running jobs that are to be killed
+  // Leases that began, with their token, and, with 0, those that ended; in order.
+  std::vector<std::pair<std::string, uint64_t>> leases;
+  bool queued = false;  // something may have become available to LeaseJobs
 };
 
 // Who waits for which job, within this process. All methods are called on the event loop's thread;
@@ -23,16 +27,17 @@ class WatchList {
  public:
   job::Store::WatchHandle Add(std::string id, std::function<void()> changed);
   void OnQueued(std::function<void()> listener);
+  void OnCancel(std::function<void(std::string id)> listener);
 
   // Calls the listeners that the events concern. A listener may destroy this list.
   void Notify(const Events& events);
 
  private:
   using Listener = std::function<void()>;
-  using Listeners = std::unordered_map<std::string, std::list<std::weak_ptr<Listener>>>;
 
-  std::shared_ptr<Listeners> listeners_ = std::make_shared<Listeners>();
+  Registry<Listener> listeners_;
   std::shared_ptr<Listener> queued_;
+  std::shared_ptr<std::function<void(std::string)>> cancel_;
 };
 
 }  // namespace store
