@@ -18,6 +18,12 @@ class StoreContract : public StoreTest {};
 INSTANTIATE_TEST_SUITE_P(All, StoreContract, testing::ValuesIn(StoreKinds()),
                          [](const auto& test) { return test.param; });
 
+// For a process that is alone on its store.
+class RecoverContract : public StoreTest {};
+
+INSTANTIATE_TEST_SUITE_P(All, RecoverContract, testing::ValuesIn(UnsharedStoreKinds()),
+                         [](const auto& test) { return test.param; });
+
 TEST_P(StoreContract, GetReturnsWhatWasSubmitted) {
   job::Job j = MakeJob("a");
   j.submission.stdin_data = "in";
@@ -74,7 +80,7 @@ TEST_P(StoreContract, LeasesTheOldestFirst) {
 
 TEST_P(StoreContract, LeaseMakesTheJobRunning) {
   ASSERT_TRUE(Submit("a").has_value());
-  now_ += 5;
+  now_ += 5 * base::kMicrosecond;
   const job::Lease lease = LeaseOne();
   EXPECT_NE(lease.token, 0U);
   EXPECT_EQ(lease.job.status, Status::kRunning);
@@ -245,7 +251,7 @@ TEST_P(StoreContract, ReleaseGivesTheJobBackUncounted) {
   EXPECT_EQ(LeaseIds(2), (Ids{"a", "b"}));
 }
 
-TEST_P(StoreContract, RecoverMovesRunningJobsBackToTheirPlaces) {
+TEST_P(RecoverContract, RecoverMovesRunningJobsBackToTheirPlaces) {
   for (const char* id : {"a", "b", "c", "d"}) {
     ASSERT_TRUE(Submit(id).has_value());
   }
@@ -263,7 +269,7 @@ TEST_P(StoreContract, RecoverMovesRunningJobsBackToTheirPlaces) {
   EXPECT_EQ(again[2].job.id, "d");
 }
 
-TEST_P(StoreContract, RecoverFailsJobsWithoutAttemptsLeft) {
+TEST_P(RecoverContract, RecoverFailsJobsWithoutAttemptsLeft) {
   options_.max_attempts = 1;
   Open();
   ASSERT_TRUE(Submit("a").has_value());
@@ -452,8 +458,9 @@ TEST_P(StoreContract, DestroyingTheStoreDropsAnswers) {
 
 TEST_P(StoreContract, AnAnswerMayDestroyTheStore) {
   ASSERT_TRUE(Submit("a").has_value());
-  auto watch = store_->Watch("a", [] { FAIL() << "called after the store's end"; });
   bool answered = false;
+  auto watch =
+      store_->Watch("a", [&] { EXPECT_FALSE(answered) << "called after the store's end"; });
   store_->LeaseJobs("w", 1, [&](auto) {
     store_.reset();
     answered = true;

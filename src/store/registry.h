@@ -44,6 +44,14 @@ class Registry {
     return {found->second.begin(), found->second.end()};
   }
 
+  std::vector<std::string> Ids() const {
+    std::vector<std::string> ids;
+    for (const auto& [id, entries] : *entries_) {
+      ids.push_back(id);
+    }
+    return ids;
+  }
+
   bool Has(const std::string& id) const { return entries_->count(id) > 0; }
 
  private:

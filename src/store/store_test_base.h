@@ -1,19 +1,20 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <filesystem>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
+#include "store/redis_store.h"
 #include "store/stores.h"
+#include "store/testing/loop.h"
+#include "store/testing/redis_server.h"
 
 // What the tests of the stores share.
 namespace store {
@@ -25,64 +26,33 @@ namespace store {
     EXPECT_EQ(failed_result.error().kind, expected_kind); \
   } while (false)
 
-// The event loop of these tests: posted functions run while a test waits.
-class Loop {
- public:
-  Post post() {
-    return [this](std::function<void()> f) {
-      const std::lock_guard<std::mutex> guard(mutex_);
-      posted_.push_back(std::move(f));
-      wake_.notify_one();
-    };
-  }
-
-  // Runs what is posted until `done`; false when that does not come true in time.
-  template <typename F>
-  bool RunUntil(F done) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    std::unique_lock<std::mutex> guard(mutex_);
-    for (;;) {
-      if (done()) {
-        return true;
-      }
-      if (!wake_.wait_until(guard, deadline, [&] { return !posted_.empty(); })) {
-        return false;
-      }
-      const std::function<void()> f = std::move(posted_.front());
-      posted_.pop_front();
-      guard.unlock();
-      f();
-      guard.lock();
-    }
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::function<void()>> posted_;
-};
-
 // One kind of store, with data of its own for one test.
 class StoreKind {
  public:
   virtual ~StoreKind() = default;
 
   // A store on this object's data.
-  virtual base::Result<std::unique_ptr<job::Store>> Open(job::StoreOptions options, Post post,
+  virtual base::Result<std::unique_ptr<job::Store>> Open(job::StoreOptions options, Loop& loop,
                                                          Clock clock) = 0;
+
+  // What the clock shows; stores see every change at once.
+  virtual std::atomic<base::Nanos>& now() { return now_; }
 
   // What was acknowledged is there when the store is opened again.
   virtual bool durable() const = 0;
 
   // Several may be open at once, as on several nodes.
   virtual bool shared() const { return false; }
+
+ private:
+  std::atomic<base::Nanos> now_ = 1'000'000 * base::kSecond;
 };
 
 class MemoryKind final : public StoreKind {
  public:
-  base::Result<std::unique_ptr<job::Store>> Open(job::StoreOptions options, Post post,
+  base::Result<std::unique_ptr<job::Store>> Open(job::StoreOptions options, Loop& loop,
                                                  Clock clock) override {
-    return MakeMemoryStore(options, std::move(post), std::move(clock));
+    return MakeMemoryStore(options, loop.post(), std::move(clock));
   }
 
   bool durable() const override { return false; }
@@ -97,9 +67,9 @@ class SqliteKind final : public StoreKind {
 
   ~SqliteKind() override { std::filesystem::remove_all(folder_); }
 
-  base::Result<std::unique_ptr<job::Store>> Open(job::StoreOptions options, Post post,
+  base::Result<std::unique_ptr<job::Store>> Open(job::StoreOptions options, Loop& loop,
                                                  Clock clock) override {
-    return OpenSqliteStore(path(), options, std::move(post), std::move(clock));
+    return OpenSqliteStore(path(), options, loop.post(), std::move(clock));
   }
 
   bool durable() const override { return true; }
@@ -112,14 +82,67 @@ class SqliteKind final : public StoreKind {
   std::string folder_;
 };
 
+// A prefix of its own on the server that the tests share.
+class RedisKind final : public StoreKind {
+ public:
+  explicit RedisKind(RedisServer& server = RedisServer::Shared()) : server_(server) {
+    static int last = 0;
+    options_.redis.prefix = "test-" + std::to_string(++last);
+    options_.redis.addresses = {server.address()};
+    options_.outage_grace = 0;
+    server.clock() = 1'000'000 * base::kSecond;
+    base::SetLogLevel(base::LogLevel::kError);  // each connection says something
+  }
+
+  base::Result<std::unique_ptr<job::Store>> Open(job::StoreOptions options, Loop& loop,
+                                                 Clock /*clock*/) override {
+    options_.jobs = options;
+    auto store = std::make_unique<RedisStore>(loop.context(), options_);
+    bool up = false;
+    const std::function<void()> ask = [&] {
+      store->Stats([&](const auto& stats) {
+        up = stats.has_value();
+        if (!up) {
+          ask();
+        }
+      });
+    };
+    ask();
+    if (!loop.RunUntil([&] { return up; })) {
+      return base::Error{base::ErrorKind::kDeadline, "no connection to Redis", 0};
+    }
+    return std::unique_ptr<job::Store>(std::move(store));
+  }
+
+  std::atomic<base::Nanos>& now() override { return server_.clock(); }
+
+  bool durable() const override { return true; }
+
+  bool shared() const override { return true; }
+
+  RedisStoreOptions& options() { return options_; }
+
+ private:
+  RedisServer& server_;
+  RedisStoreOptions options_;
+};
+
 // Every kind that passes the contract. A new one is one line here and one in MakeStoreKind.
 inline std::vector<std::string> StoreKinds() {
+  return {"memory", "sqlite", "redis"};
+}
+
+// Those that one process has for itself.
+inline std::vector<std::string> UnsharedStoreKinds() {
   return {"memory", "sqlite"};
 }
 
 inline std::unique_ptr<StoreKind> MakeStoreKind(const std::string& name) {
   if (name == "sqlite") {
     return std::make_unique<SqliteKind>();
+  }
+  if (name == "redis") {
+    return std::make_unique<RedisKind>();
   }
   return std::make_unique<MemoryKind>();
 }
@@ -136,7 +159,7 @@ class StoreTest : public testing::TestWithParam<std::string> {
   void SetUp() override { Open(); }
 
   base::Result<std::unique_ptr<job::Store>> TryOpen() {
-    return kind_->Open(options_, loop_.post(), [this] { return now_.load(); });
+    return kind_->Open(options_, loop_, [this] { return now_.load(); });
   }
 
   // Opens the store, again if it is open: what is not durable is gone.
@@ -267,7 +290,7 @@ class StoreTest : public testing::TestWithParam<std::string> {
   Loop loop_;
   const std::unique_ptr<StoreKind> kind_;
   job::StoreOptions options_;
-  std::atomic<base::Nanos> now_ = 1'000'000 * base::kSecond;
+  std::atomic<base::Nanos>& now_ = kind_->now();
   std::unique_ptr<job::Store> store_;
   std::unique_ptr<job::Store> other_;
 };

@@ -29,6 +29,9 @@ class WatchList {
   void OnQueued(std::function<void()> listener);
   void OnCancel(std::function<void(std::string id)> listener);
 
+  // The jobs that someone waits for.
+  std::vector<std::string> Ids() const { return listeners_.Ids(); }
+
   // Calls the listeners that the events concern. A listener may destroy this list.
   void Notify(const Events& events);
 

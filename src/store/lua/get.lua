@@ -1,0 +1,2 @@
+-- ARGV: id. Returns the job's fields.
+return fields_of(ARGV[1])

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "store/redis_client.h"
+
+// The scripts of lua/, built into the program: each is common.lua and the file of its name. What
+// they take and answer is said at their heads.
+namespace store {
+
+struct RedisScripts {
+  RedisScript announce;
+  RedisScript cancel;
+  RedisScript finish;
+  RedisScript get;
+  RedisScript lease;
+  RedisScript list;
+  RedisScript output;
+  RedisScript publish;
+  RedisScript release;
+  RedisScript renew;
+  RedisScript submit;
+  RedisScript sweep;
+};
+
+const RedisScripts& Scripts();
+
+}  // namespace store
