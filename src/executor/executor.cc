@@ -98,10 +98,9 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
 
     job::Lease lease;
     Phase phase = Phase::kRunning;
-    std::shared_ptr<Run> run;    // null when it is given back at once
-    steady_timer timer;          // the next renewal
-    steady_timer finish_timer;   // the next try to store the outcome
-    base::Nanos held_until = 0;  // monotonic: the lease may be someone else's from then on
+    std::shared_ptr<Run> run;   // null when it is given back at once
+    steady_timer timer;         // the next renewal
+    steady_timer finish_timer;  // the next try to store the outcome
     job::Outcome outcome;
     int finish_tries = 0;
   };
@@ -150,23 +149,26 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
       return;
     }
     leasing_ = true;
-    const base::Nanos asked_at = base::MonotonicNow();
-    store_.LeaseJobs(
-        options_.worker, free,
-        [weak = weak_from_this(), asked_at](base::Result<std::vector<job::Lease>> leases) {
-          if (const auto self = weak.lock()) {
-            self->OnLeased(asked_at, std::move(leases));
-          }
-        });
+    store_.LeaseJobs(options_.worker, free,
+                     [weak = weak_from_this()](base::Result<std::vector<job::Lease>> leases) {
+                       if (const auto self = weak.lock()) {
+                         self->OnLeased(std::move(leases));
+                       }
+                     });
   }
 
-  void OnLeased(base::Nanos asked_at, base::Result<std::vector<job::Lease>> leases) {
+  void OnLeased(base::Result<std::vector<job::Lease>> leases) {
     leasing_ = false;
     if (!leases) {
-      base::Log(base::LogLevel::kWarning, "cannot lease jobs", {{"error", leases.error().message}});
+      // Once, not at each poll; and not when the store is just being opened.
+      if (++lease_failures_ == 2) {
+        base::Log(base::LogLevel::kWarning, "cannot lease jobs",
+                  {{"error", leases.error().message}});
+      }
     } else {
+      lease_failures_ = 0;
       for (job::Lease& lease : *leases) {
-        StartJob(asked_at, std::move(lease));
+        StartJob(std::move(lease));
       }
     }
     if (std::exchange(poll_again_, false)) {
@@ -175,10 +177,9 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
     CheckDrained();
   }
 
-  void StartJob(base::Nanos asked_at, job::Lease lease) {
+  void StartJob(job::Lease lease) {
     const uint64_t number = ++last_number_;
     const auto slot = std::make_shared<Slot>(loop_);
-    slot->held_until = asked_at + options_.lease_time;
     slot->lease.token = lease.token;
     slot->lease.job.id = lease.job.id;
     slots_.emplace(number, slot);
@@ -214,23 +215,20 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
     if (!slot) {
       return;
     }
-    const base::Nanos asked_at = base::MonotonicNow();
     store_.Renew(slot->lease.job.id, slot->lease.token,
-                 [weak = weak_from_this(), number, asked_at](base::Result<void> renewed) {
+                 [weak = weak_from_this(), number](base::Result<void> renewed) {
                    if (const auto self = weak.lock()) {
-                     self->OnRenewed(number, asked_at, renewed);
+                     self->OnRenewed(number, renewed);
                    }
                  });
   }
 
-  void OnRenewed(uint64_t number, base::Nanos asked_at, const base::Result<void>& renewed) {
+  void OnRenewed(uint64_t number, const base::Result<void>& renewed) {
     const auto slot = Find(number);
     if (!slot) {
       return;
     }
-    if (renewed) {
-      slot->held_until = asked_at + options_.lease_time;
-    } else {
+    if (!renewed) {
       base::Log(base::LogLevel::kWarning, "cannot renew a lease",
                 {{"job", slot->lease.job.id}, {"error", renewed.error().message}});
     }
@@ -298,11 +296,13 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
     }
     const base::Error& error = finished.error();
     const base::Nanos pause =
-        std::min(kFinishMaxPause, kFinishFirstPause << (slot->finish_tries - 1));
+        std::min(kFinishMaxPause, kFinishFirstPause << std::min(slot->finish_tries - 1, 10));
+    // A store that is away comes back. Then the token decides, not the time that has passed: the
+    // outcome counts unless another worker has got the job.
+    const bool away = error.kind == base::ErrorKind::kUnavailable;
     const bool hopeless = error.kind == base::ErrorKind::kConflict ||
-                          error.kind == base::ErrorKind::kNotFound ||
-                          slot->finish_tries >= kFinishTries || killed_ ||
-                          base::MonotonicNow() + pause >= slot->held_until;
+                          error.kind == base::ErrorKind::kNotFound || killed_ ||
+                          (!away && slot->finish_tries >= kFinishTries);
     base::Log(hopeless ? base::LogLevel::kError : base::LogLevel::kWarning,
               hopeless ? "an outcome is lost, the job runs again or is someone else's"
                        : "cannot store an outcome, trying again",
@@ -381,6 +381,7 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
   steady_timer stop_timer_;
   bool woken_ = false;
   bool leasing_ = false;
+  int lease_failures_ = 0;  // in a row
   bool poll_again_ = false;
   bool stopping_ = false;
   bool killed_ = false;

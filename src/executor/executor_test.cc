@@ -459,6 +459,19 @@ TEST_F(ExecutorTest, StoresTheOutcomeOnceTheStoreIsBack) {
   EXPECT_EQ(store_.finish_calls, 3);
 }
 
+TEST_F(ExecutorTest, KeepsTryingToStoreAnOutcomeWhileTheStoreIsAway) {
+  options_.lease_time = 100 * base::kMillisecond;
+  for (int i = 0; i < 3; ++i) {
+    store_.finish_errors.push_back({ErrorKind::kUnavailable, "away", 0});
+  }
+  Start();
+  Queue("a");
+  ASSERT_TRUE(UntilStarted(1));
+  backend_.End(1, Exit(0));
+  ASSERT_TRUE(UntilFinished("a")) << "the token decides, not the time";
+  EXPECT_EQ(store_.finish_calls, 4);
+}
+
 TEST_F(ExecutorTest, GivesUpAnOutcomeThatIsNoLongerItsOwn) {
   store_.finish_errors = {{ErrorKind::kConflict, "stale", 0}};
   Start();
