@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "store/redis_socket.h"
 
 namespace app {
 namespace {
@@ -149,14 +150,20 @@ std::optional<std::string> ReadPort(Config& c, const std::string& text) {
 }
 
 std::optional<std::string> ReadRedisAddr(Config& c, const std::string& text) {
-  const size_t colon = text.rfind(':');
-  const auto port = colon == std::string::npos
-                        ? std::nullopt
-                        : ParseInteger(std::string_view(text).substr(colon + 1));
-  if (colon == 0 || !port || *port < 1 || *port > 65535) {
-    return "host:port";
+  if (!store::ParseRedisAddresses(text)) {
+    return "host:port or unix:/path, or several of them separated by commas";
   }
   c.redis_addr = text;
+  return std::nullopt;
+}
+
+std::optional<std::string> ReadRedisKeyPrefix(Config& c, const std::string& text) {
+  if (text.empty() || text.size() > 64 ||
+      text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") !=
+          std::string::npos) {
+    return "1 to 64 letters, digits, '-', '_' and '.'";
+  }
+  c.redis_key_prefix = text;
   return std::nullopt;
 }
 
@@ -210,10 +217,26 @@ std::vector<Variable> Variables(const Environment& environment) {
       {"HTTP_MAX_CONNECTIONS", "4096", nullptr,
        "Connections at once; more wait in the kernel's backlog",
        Integer(&Config::http_max_connections, 1, 1'000'000)},
+      {"ROLE", "all", nullptr,
+       "all, api (takes jobs and tells of them) or worker (runs them); api and worker need "
+       "JOB_STORE=redis. The option --role says the same",
+       Choice(&Config::role, {"all", "api", "worker"})},
       {"REDIS_ADDR", "redis:6379", nullptr,
-       "Redis as host:port; setting it selects JOB_STORE=redis under auto", ReadRedisAddr},
+       "Redis as host:port or unix:/path; setting it selects JOB_STORE=redis under auto. Several, "
+       "separated by commas: the one that is the master is used",
+       ReadRedisAddr},
+      {"REDIS_USERNAME", "", "empty", "Redis ACL user; empty: the default user",
+       Text(&Config::redis_username, true)},
       {"REDIS_PASSWORD", "", "empty", "Redis password", Text(&Config::redis_password, true), true},
       {"REDIS_DB", "0", nullptr, "Redis database index", Integer(&Config::redis_db, 0, 1'000'000)},
+      {"REDIS_KEY_PREFIX", "code-sandbox", nullptr,
+       "Begins all keys and channels, so that several deployments can share a Redis",
+       ReadRedisKeyPrefix},
+      {"REDIS_TLS", "off", nullptr, "on: speak TLS with Redis and check its name",
+       Choice(&Config::redis_tls, {"off", "on"})},
+      {"REDIS_TLS_CA", "", "the system's",
+       "File of the certificate authorities that Redis may have",
+       Text(&Config::redis_tls_ca, true)},
       {"JOB_STORE", "auto", nullptr,
        "auto, memory, sqlite or redis. auto: redis when REDIS_ADDR is set, else sqlite under "
        "STATE_DIR",
@@ -305,6 +328,17 @@ base::Result<Config> ReadConfig(const Environment& environment) {
   config.redis_addr_set = environment("REDIS_ADDR").has_value();
   if (config.job_store == "auto") {
     config.job_store = config.redis_addr_set ? "redis" : "sqlite";
+  }
+  if (config.role != "all" && config.job_store != "redis") {
+    wrong("ROLE: '" + config.role +
+          "' is not accepted; it must be all unless JOB_STORE is redis: "
+          "nodes of different roles meet in Redis");
+  }
+  if (!config.redis_username.empty() && config.redis_password.empty()) {
+    wrong("REDIS_USERNAME: is set without a REDIS_PASSWORD");
+  }
+  if (!config.redis_tls_ca.empty() && config.redis_tls == "off") {
+    wrong("REDIS_TLS_CA: is set, but REDIS_TLS is off");
   }
   if (config.backend == "auto") {
     const bool docker = environment("SANDBOX_CONTAINER").has_value() ||

@@ -23,9 +23,15 @@ struct Config {
   int64_t http_max_body = 0;
   int64_t http_max_connections = 0;
 
+  std::string role;  // all, api or worker
+
   std::string redis_addr;
+  std::string redis_username;
   std::string redis_password;
   int64_t redis_db = 0;
+  std::string redis_key_prefix;
+  std::string redis_tls;  // off or on
+  std::string redis_tls_ca;
   bool redis_addr_set = false;
 
   std::string job_store;  // memory, sqlite or redis: auto is resolved

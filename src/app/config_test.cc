@@ -24,6 +24,7 @@ TEST(Config, DefaultsAreThePredecessors) {
   EXPECT_EQ(config->http_shutdown_timeout, 15 * base::kSecond);
   EXPECT_EQ(config->redis_addr, "redis:6379");
   EXPECT_EQ(config->redis_db, 0);
+  EXPECT_EQ(config->role, "all");
   EXPECT_EQ(config->container, "code-sandbox-runner");
   EXPECT_EQ(config->job_dir, "/tmp/jobs");
   EXPECT_EQ(config->timeout, 3 * base::kSecond);
@@ -52,7 +53,12 @@ TEST(Config, WrongValuesNameVariableValueAndWhatIsAccepted) {
                 {"SANDBOX_TIMEOUT", "5", "a duration such as"},
                 {"SANDBOX_TIMEOUT", "2m", "must not exceed SANDBOX_MAX_TIMEOUT"},
                 {"REDIS_ADDR", "redis", "host:port"},
+                {"REDIS_ADDR", "unix:relative", "unix:/path"},
                 {"REDIS_DB", "-1", "a whole number"},
+                {"REDIS_KEY_PREFIX", "{x}", "letters"},
+                {"REDIS_USERNAME", "anna", "without a REDIS_PASSWORD"},
+                {"REDIS_TLS_CA", "/ca.pem", "REDIS_TLS is off"},
+                {"ROLE", "worker", "unless JOB_STORE is redis"},
                 {"JOB_STORE", "mysql", "one of auto, memory, sqlite, redis"},
                 {"SANDBOX_BACKEND", "vm", "one of auto, native, docker"},
                 {"SANDBOX_MEMORY", "1TB", "a size such as"},

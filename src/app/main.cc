@@ -12,6 +12,7 @@
 #include <cstdlib>
 
 #include "app/config.h"
+#include "app/fleet.h"
 #include "app/privileges.h"
 #include "app/stores.h"
 #include "base/log.h"
@@ -74,10 +75,6 @@ class App {
  private:
   // Up to the point where this process has given up its privileges.
   Result<void> Prepare() {
-    if (config_.job_store == "redis") {
-      return base::InvalidArgument(
-          "JOB_STORE: redis is not built yet; use sqlite or memory, and do not set REDIS_ADDR");
-    }
     if (config_.backend == "docker") {
       return base::InvalidArgument(
           "SANDBOX_BACKEND: docker is not built yet; use native, and set neither SANDBOX_CONTAINER "
@@ -91,18 +88,39 @@ class App {
       }
       user = *found;
     }
-    const User* owner = user ? &*user : nullptr;
+    auto languages = language::Registry::Load(config_.language_dir);
+    if (!languages) {
+      return languages.error();
+    }
+    languages_ = std::move(*languages);
+    if (runs_jobs()) {
+      if (auto prepared = PrepareToRunJobs(user ? &*user : nullptr); !prepared) {
+        return prepared;
+      }
+    } else {
+      // Until workers say what they offer, jobs of all languages wait for one.
+      for (const language::Language& language : languages_.all()) {
+        languages_.Offer(std::string(language.id), "");
+      }
+    }
+    if (user) {
+      if (auto dropped = DropPrivileges(*user); !dropped) {
+        return dropped;
+      }
+    }
+    return Harden();
+  }
+
+  bool runs_jobs() const { return config_.role != "api"; }
+
+  // The toolchains, and the launcher with what only root can give it.
+  Result<void> PrepareToRunJobs(const User* owner) {
     if (auto made = MakeFolder(config_.state_dir, 0711, owner); !made) {
       return made;
     }
     if (auto made = MakeFolder(config_.cache_dir, 0755, nullptr); !made) {
       return made;
     }
-    auto languages = language::Registry::Load(config_.language_dir);
-    if (!languages) {
-      return languages.error();
-    }
-    languages_ = std::move(*languages);
     languages_.Detect();
     sandbox::NativeOptions native;
     for (const language::CacheMount& mount : languages_.BlockingWarmUp(config_.cache_dir, Say)) {
@@ -119,32 +137,33 @@ class App {
     if (!launcher) {
       return launcher.error();
     }
-    if (user) {
-      if (auto dropped = DropPrivileges(*user); !dropped) {
-        return dropped;
-      }
-    }
-    if (auto hardened = Harden(); !hardened) {
-      return hardened;
-    }
     isolation_ = launcher->isolation + " (" + launcher->detail + ")";
     launcher_ = std::move(*launcher);
     return {};
   }
 
   Result<void> Serve() {
-    const std::string isolation = launcher_.isolation;
-    backend_ = sandbox::MakeNativeBackend(loop_, std::move(launcher_), [this] {
-      // Its rights are gone from this process: only a new start can bring it back. Leases return
-      // the jobs.
-      exit_code_ = 1;
-      Stop();
-    });
-    auto store = OpenStore(config_, loop_);
-    if (!store) {
-      return store.error();
+    const std::string isolation = runs_jobs() ? launcher_.isolation : "none";
+    if (runs_jobs()) {
+      backend_ = sandbox::MakeNativeBackend(loop_, std::move(launcher_), [this] {
+        // Its rights are gone from this process: only a new start can bring it back. Leases return
+        // the jobs.
+        exit_code_ = 1;
+        Stop();
+      });
     }
-    store_ = std::move(*store);
+    auto opened = OpenStore(config_, loop_);
+    if (!opened) {
+      return opened.error();
+    }
+    store_ = std::move(opened->store);
+    offered_ = languages_;
+    if (opened->fleet != nullptr) {
+      fleet_.emplace(loop_, *opened->fleet);
+      if (config_.role != "worker") {
+        fleet_->Follow(offered_);
+      }
+    }
     http::Options http_options;
     http_options.host = config_.http_host;
     http_options.port = config_.http_port;
@@ -155,10 +174,11 @@ class App {
     service::Options service_options;
     service_options.max_timeout = config_.max_timeout;
     service_options.max_wait = http_options.max_wait;
-    service_ = std::make_unique<service::Service>(service_options, *store_, languages_);
+    service_ = std::make_unique<service::Service>(service_options, *store_, offered_);
     server_ = std::make_unique<http::Server>(
         loop_, http_options,
-        http::HealthInfo{PROJECT_VERSION, isolation, std::string(store_->name()), config_.backend},
+        http::HealthInfo{PROJECT_VERSION, isolation, std::string(store_->name()), config_.backend,
+                         config_.role},
         *service_);
     auto port = server_->Listen();
     if (!port) {
@@ -166,7 +186,9 @@ class App {
                                    ":" + std::to_string(config_.http_port) + ": " +
                                    port.error().message);
     }
-    StartWorker();
+    if (runs_jobs()) {
+      StartWorker();
+    }
     const bool v6 = config_.http_host.find(':') != std::string::npos;
     Say("Code Sandbox API " PROJECT_VERSION " on http://" +
         (v6 ? "[" + config_.http_host + "]" : config_.http_host) + ":" + std::to_string(*port));
@@ -209,12 +231,28 @@ class App {
         executor_->Start();
       }
     });
+    if (fleet_) {
+      job::Worker worker;
+      worker.name = options.worker;
+      for (const language::Language& language : languages_.all()) {
+        if (language.available) {
+          worker.languages[language.id] = language.version;
+        }
+      }
+      fleet_->Announce(std::move(worker));
+    }
   }
 
   void AnnounceMachine() const {
-    Say("  isolation: " + (isolation_.empty() ? "none" : isolation_));
+    Say("  role:      " + config_.role);
     Say("  store:     " + config_.job_store +
-        (config_.job_store == "sqlite" ? " in " + config_.state_dir : ""));
+        (config_.job_store == "sqlite"  ? " in " + config_.state_dir
+         : config_.job_store == "redis" ? " at " + config_.redis_addr
+                                        : ""));
+    if (!runs_jobs()) {
+      return;
+    }
+    Say("  isolation: " + (isolation_.empty() ? "none" : isolation_));
     for (const language::Language& language : languages_.all()) {
       Say("  language:  " + language.id + " " +
           (language.available ? language.version + " (" + language.tool + ")"
@@ -229,7 +267,8 @@ class App {
         return;
       }
       store_->Sweep([this](Result<void> swept) {
-        if (!swept) {
+        // A store that is away says so itself.
+        if (!swept && swept.error().kind != base::ErrorKind::kUnavailable) {
           Log(LogLevel::kWarning, "sweep failed", {{"error", swept.error().message}});
         }
         Sweep();
@@ -254,26 +293,33 @@ class App {
     const base::Nanos total = config_.http_shutdown_timeout;
     const base::Nanos for_jobs =
         std::max<base::Nanos>(0, total - std::max(total / 5, base::kSecond));
-    if (!executor_) {
-      return loop_.stop();
+    if (fleet_) {
+      fleet_->Leave();
     }
-    executor_->Stop(for_jobs, [this, total] {
+    const auto stop_serving = [this, total] {
       if (!server_) {
         return loop_.stop();
       }
       server_->Stop(total / 5, [this] { loop_.stop(); });
-    });
+    };
+    if (executor_) {
+      executor_->Stop(for_jobs, stop_serving);
+    } else {
+      stop_serving();
+    }
   }
 
   Config config_;
   asio::io_context loop_{1};
   asio::signal_set signals_;
   asio::steady_timer sweep_timer_;
-  language::Registry languages_;
-  sandbox::Launcher launcher_;  // until the backend takes it over
+  language::Registry languages_;  // what this machine has
+  language::Registry offered_;    // what jobs may ask for
+  sandbox::Launcher launcher_;    // until the backend takes it over
   std::string isolation_;
   std::unique_ptr<sandbox::Backend> backend_;
   std::unique_ptr<job::Store> store_;
+  std::optional<FleetMember> fleet_;  // when the store is shared
   std::unique_ptr<service::Service> service_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<executor::Executor> executor_;
@@ -286,6 +332,7 @@ constexpr char kHelp[] =
     ": runs untrusted code over HTTP.\n"
     "\n"
     "  sandboxd                        serve\n"
+    "  sandboxd --role=api|worker|all  serve in this role, whatever ROLE says\n"
     "  sandboxd --doctor               say what this machine offers and what is missing\n"
     "  sandboxd --print-config-docs    the table of all environment variables, in Markdown\n"
     "  sandboxd --version\n"
@@ -297,9 +344,16 @@ int Main(int argc, char** argv) {
                                         {"version", no_argument, nullptr, 'v'},
                                         {"print-config-docs", no_argument, nullptr, 'd'},
                                         {"doctor", no_argument, nullptr, 'c'},
+                                        {"role", required_argument, nullptr, 'r'},
                                         {nullptr, 0, nullptr, 0}};
   // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread yet
-  const int choice = ::getopt_long(argc, argv, "hv", kOptions, nullptr);
+  int choice = ::getopt_long(argc, argv, "hv", kOptions, nullptr);
+  std::optional<std::string> role;
+  while (choice == 'r') {
+    role = ::optarg;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread yet
+    choice = ::getopt_long(argc, argv, "hv", kOptions, nullptr);
+  }
   if (choice == 'h') {
     std::fputs((kHelp + ConfigHelp()).c_str(), stdout);
     return 0;
@@ -316,7 +370,10 @@ int Main(int argc, char** argv) {
     std::fputs("sandboxd: unknown option or argument; see sandboxd --help\n", stderr);
     return kUsageError;
   }
-  auto config = ReadConfig([](const char* name) -> std::optional<std::string> {
+  auto config = ReadConfig([&role](const char* name) -> std::optional<std::string> {
+    if (role && std::string_view(name) == "ROLE") {
+      return role;
+    }
     const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): one thread yet
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   });

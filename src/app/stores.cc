@@ -7,12 +7,35 @@
 #include <cerrno>
 #include <utility>
 
+#include "store/redis_store.h"
 #include "store/stores.h"
 
 namespace app {
 
-base::Result<std::unique_ptr<job::Store>> OpenStore(const Config& config,
-                                                    boost::asio::io_context& loop) {
+namespace {
+
+OpenedStore OpenRedis(const Config& config, const job::StoreOptions& jobs,
+                      boost::asio::io_context& loop) {
+  store::RedisStoreOptions options;
+  options.jobs = jobs;
+  options.redis.addresses =
+      store::ParseRedisAddresses(config.redis_addr).value();  // checked when it was read
+  options.redis.username = config.redis_username;
+  options.redis.password = config.redis_password;
+  options.redis.db = config.redis_db;
+  options.redis.prefix = config.redis_key_prefix;
+  options.redis.tls.enabled = config.redis_tls == "on";
+  options.redis.tls.ca_file = config.redis_tls_ca;
+  options.watches = config.role != "worker";
+  options.works = config.role != "api";
+  auto redis = std::make_unique<store::RedisStore>(loop, std::move(options));
+  job::Fleet* const fleet = redis.get();
+  return {std::move(redis), fleet};
+}
+
+}  // namespace
+
+base::Result<OpenedStore> OpenStore(const Config& config, boost::asio::io_context& loop) {
   job::StoreOptions options;
   options.max_queued = config.queue_size;
   options.job_ttl = config.job_ttl;
@@ -21,8 +44,11 @@ base::Result<std::unique_ptr<job::Store>> OpenStore(const Config& config,
   const store::Post post = [&loop](std::function<void()> work) {
     boost::asio::post(loop, std::move(work));
   };
+  if (config.job_store == "redis") {
+    return OpenRedis(config, options, loop);
+  }
   if (config.job_store == "memory") {
-    return store::MakeMemoryStore(options, post);
+    return OpenedStore{store::MakeMemoryStore(options, post), nullptr};
   }
   auto opened = store::OpenSqliteStore(config.state_dir + "/jobs.db", options, post);
   if (!opened && opened.error().sys_errno == EACCES) {
@@ -31,7 +57,10 @@ base::Result<std::unique_ptr<job::Store>> OpenStore(const Config& config,
                                  config.state_dir +
                                  "; every folder above it must be searchable by that user");
   }
-  return opened;
+  if (!opened) {
+    return opened.error();
+  }
+  return OpenedStore{std::move(*opened), nullptr};
 }
 
 }  // namespace app

@@ -4,6 +4,7 @@
 
 #include "app/config.h"
 #include "base/result.h"
+#include "job/fleet.h"
 #include "job/store.h"
 
 namespace boost::asio {
@@ -12,8 +13,13 @@ class io_context;
 
 namespace app {
 
-// The store that JOB_STORE names. It lives on `loop`, which must outlive it. Blocks while it opens.
-base::Result<std::unique_ptr<job::Store>> OpenStore(const Config& config,
-                                                    boost::asio::io_context& loop);
+struct OpenedStore {
+  std::unique_ptr<job::Store> store;
+  job::Fleet* fleet = nullptr;  // part of the store; null when this process is alone on it
+};
+
+// The store that JOB_STORE names. It lives on `loop`, which must outlive it. Blocks while it opens;
+// redis does not: it connects in the background.
+base::Result<OpenedStore> OpenStore(const Config& config, boost::asio::io_context& loop);
 
 }  // namespace app

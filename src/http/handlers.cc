@@ -151,6 +151,15 @@ void Handlers::Close() {
 }
 
 void Handlers::Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchange> exchange) {
+  const bool is_health =
+      endpoint == Endpoint::kLive || endpoint == Endpoint::kHealth || endpoint == Endpoint::kReady;
+  if (health_.role == "worker" && !is_health) {
+    const service::Refusal refusal{service::Refusal::Kind::kNotFound,
+                                   "this node is a worker and serves nothing but /health",
+                                   {}};
+    exchange->reply(Problem(refusal, request.id));
+    return;
+  }
   switch (endpoint) {
     case Endpoint::kLive:
       exchange->reply(Json(200, R"({"status":"ok"})"));
@@ -177,8 +186,11 @@ void Handlers::Health(bool details, const Request& request, std::shared_ptr<Exch
   service_.Stats([self = shared_from_this(), details, request_id = request.id,
                   exchange = std::move(exchange)](base::Result<job::StoreStats> stats) {
     if (!stats) {
-      const service::Refusal refusal{
-          service::Refusal::Kind::kUnavailable, "the job store is unavailable", {}};
+      std::string detail = "the job store is unavailable";
+      if (stats.error().kind == base::ErrorKind::kUnavailable) {
+        detail += ": " + stats.error().message;
+      }
+      const service::Refusal refusal{service::Refusal::Kind::kUnavailable, std::move(detail), {}};
       exchange->reply(Problem(refusal, request_id));
       return;
     }
@@ -189,6 +201,7 @@ void Handlers::Health(bool details, const Request& request, std::shared_ptr<Exch
       body["isolation"] = JsonText(self->health_.isolation);
       body["store"] = JsonText(self->health_.store);
       body["backend"] = JsonText(self->health_.backend);
+      body["role"] = JsonText(self->health_.role);
       body["queued"] = stats->queued;
       body["running"] = stats->running;
       json::object languages;

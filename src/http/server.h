@@ -33,6 +33,9 @@ struct HealthInfo {
   std::string isolation;
   std::string store;
   std::string backend;
+  // "all", "api", or "worker": that one answers nothing but /health, /health/live and
+  // /health/ready.
+  std::string role = "all";
 };
 
 // The HTTP face of a Service. One event loop, one thread. The service must outlive it.

@@ -292,7 +292,7 @@ class ServerTest : public ::testing::Test {
   void Start() {
     options_.port = 0;
     service_.emplace(service_options_, store_, Languages());
-    server_.emplace(loop_, options_, HealthInfo{"1.2.3", "strong", "fake", "native"}, *service_);
+    server_.emplace(loop_, options_, health_, *service_);
     const base::Result<uint16_t> port = server_->Listen();
     ASSERT_TRUE(port) << port.error().message;
     port_ = *port;
@@ -352,6 +352,7 @@ class ServerTest : public ::testing::Test {
   Options options_;
   service::Options service_options_;
   std::optional<service::Service> service_;
+  HealthInfo health_{"1.2.3", "strong", "fake", "native", "all"};
   std::optional<Server> server_;
   std::thread thread_;
   uint16_t port_ = 0;
@@ -364,7 +365,7 @@ TEST_F(ServerTest, HealthTellsTheState) {
   EXPECT_THAT(response, StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(response,
               HasSubstr(R"({"status":"ok","version":"1.2.3","isolation":"strong","store":"fake",)"
-                        R"("backend":"native","queued":0,"running":0,)"
+                        R"("backend":"native","role":"all","queued":0,"running":0,)"
                         R"("languages":{"shell":"1.2.3"}})"));
   EXPECT_THAT(response, HasSubstr("X-Content-Type-Options: nosniff\r\n"));
   EXPECT_THAT(response, HasSubstr("Cache-Control: no-store\r\n"));
@@ -378,6 +379,25 @@ TEST_F(ServerTest, HealthTellsTheState) {
   const std::string ready = client.Do(Get("/health/ready"));
   EXPECT_THAT(ready, StartsWith("HTTP/1.1 503"));
   EXPECT_THAT(ready, HasSubstr("Retry-After: 1\r\n"));
+  EXPECT_THAT(ready, HasSubstr("the job store is unavailable: disk"));
+  OnLoop([this] { store_.error = base::Error{base::ErrorKind::kInternal, "secret", 0}; });
+  EXPECT_THAT(client.Do(Get("/health")), Not(HasSubstr("secret")));
+}
+
+TEST_F(ServerTest, AWorkerServesNothingButHealth) {
+  health_.role = "worker";
+  Start();
+  Client client(port_);
+  for (const char* path : {"/health", "/health/live", "/health/ready"}) {
+    EXPECT_THAT(client.Do(Get(path)), StartsWith("HTTP/1.1 200")) << path;
+  }
+  EXPECT_THAT(client.Do(Get("/health")), HasSubstr(R"("role":"worker")"));
+  EXPECT_THAT(client.Do(Get("/v1/languages")), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(client.Do(Get(std::string("/v1/execute/") + kUnknownId)), StartsWith("HTTP/1.1 404"));
+  const std::string refused = client.Do(Post(kHello));
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(refused, HasSubstr("this node is a worker"));
+  OnLoop([this] { EXPECT_TRUE(store_.jobs.empty()); });
 }
 
 TEST_F(ServerTest, ListsLanguages) {
@@ -475,7 +495,9 @@ TEST_F(ServerTest, StoreErrorsBecomeStatuses) {
   EXPECT_THAT(full, StartsWith("HTTP/1.1 429"));
   EXPECT_THAT(full, HasSubstr("Retry-After: 1\r\n"));
   OnLoop([this] { store_.error = base::Error{base::ErrorKind::kUnavailable, "disk", 0}; });
-  EXPECT_THAT(client.Do(Post(kHello)), StartsWith("HTTP/1.1 503"));
+  const std::string away = client.Do(Post(kHello));
+  EXPECT_THAT(away, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(away, HasSubstr("Retry-After: 1\r\n"));
   OnLoop([this] { store_.error = base::Error{base::ErrorKind::kInternal, "secret", 0}; });
   const std::string internal = client.Do(Post(kHello));
   EXPECT_THAT(internal, StartsWith("HTTP/1.1 500"));

@@ -102,6 +102,26 @@ std::vector<CacheMount> Registry::BlockingWarmUp(const std::string& cache_root,
   return mounts;
 }
 
+void Registry::Offer(std::string_view id, std::string version) {
+  for (Language& language : languages_) {
+    if (language.id == id) {
+      language.available = true;
+      language.version = std::move(version);
+      language.unavailable_reason.clear();
+    }
+  }
+}
+
+void Registry::Withdraw(std::string_view id, std::string reason) {
+  for (Language& language : languages_) {
+    if (language.id == id) {
+      language.available = false;
+      language.version.clear();
+      language.unavailable_reason = std::move(reason);
+    }
+  }
+}
+
 const Language* Registry::Find(std::string_view name) const {
   for (const Language& language : languages_) {
     if (language.id == name || std::find(language.aliases.begin(), language.aliases.end(), name) !=

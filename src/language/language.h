@@ -58,7 +58,7 @@ struct CacheMount {
   std::string target;
 };
 
-// The languages of this machine. Immutable after start; const methods are thread-safe.
+// The languages of this machine, or of the workers that this node takes jobs for. Not thread-safe.
 class Registry {
  public:
   // Reads every *.toml of `folder`, strictly: an unknown key, a wrong type, a duplicate id or alias
@@ -73,6 +73,10 @@ class Registry {
   // to give to the launcher.
   std::vector<CacheMount> BlockingWarmUp(const std::string& cache_root,
                                          const std::function<void(std::string)>& say);
+
+  // What other machines offer, instead of Detect. Unknown ids are ignored.
+  void Offer(std::string_view id, std::string version);
+  void Withdraw(std::string_view id, std::string reason);
 
   // By id or alias; nullptr when unknown. Case-sensitive.
   const Language* Find(std::string_view name) const;

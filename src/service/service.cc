@@ -47,7 +47,7 @@ std::string AcceptedLanguages(const language::Registry& languages) {
       ids += (ids.empty() ? "" : ", ") + l.id;
     }
   }
-  return ids.empty() ? "no language is available on this machine" : "must be one of: " + ids;
+  return ids.empty() ? "no language is available" : "must be one of: " + ids;
 }
 
 // Checks what depends on configuration and makes the language canonical.
@@ -59,7 +59,10 @@ std::vector<job::FieldError> Validate(const Options& options, const language::Re
   if (found == nullptr) {
     errors.push_back({"language", AcceptedLanguages(languages)});
   } else if (!found->available) {
-    std::string message = found->name + " is not available on this machine";
+    std::string message = found->name + " is not available";
+    if (!found->unavailable_reason.empty()) {
+      message += ": " + found->unavailable_reason;
+    }
     if (!found->install.empty()) {
       message += "; install it with: " + found->install;
     }

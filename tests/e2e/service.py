@@ -156,13 +156,18 @@ class Service(Client):
         self.process = None
 
     def start(self, **changes):
+        self.launch(**changes)
+        eventually(self._healthy, START_DEADLINE, what="GET /health")
+        return self
+
+    def launch(self, **changes):
+        """Starts it without waiting until it is healthy."""
         self.environment.update(changes)
         self.environment["HTTP_PORT"] = str(self.port)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [str(SANDBOXD)], env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, cwd=self.folder, start_new_session=True)
-        eventually(self._healthy, START_DEADLINE, what="GET /health")
         return self
 
     def _healthy(self):
@@ -202,12 +207,12 @@ RUNNING = []
 
 
 @contextlib.contextmanager
-def running(**environment):
-    """A started service, closed at the end."""
+def running(healthy=True, **environment):
+    """A started service, closed at the end. Unless `healthy`, it is not waited for."""
     created = Service(**environment)
     RUNNING.append(created)
     try:
-        yield created.start()
+        yield created.start() if healthy else created.launch()
     finally:
         RUNNING.remove(created)
         created.close()

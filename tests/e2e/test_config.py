@@ -46,6 +46,12 @@ def test_wrongDuration_isNamed(tmp_path, name, value):
     ("HTTP_HOST", "999.1.1.1", "address"),
     ("REDIS_ADDR", "redis", "host:port"),
     ("REDIS_ADDR", "redis:99999", "host:port"),
+    ("REDIS_ADDR", "unix:redis.sock", "unix:/path"),
+    ("REDIS_ADDR", "a:6379,b", "host:port"),
+    ("REDIS_KEY_PREFIX", "a{b", "letters"),
+    ("REDIS_KEY_PREFIX", "", "letters"),
+    ("REDIS_TLS", "yes", "on"),
+    ("ROLE", "boss", "worker"),
     ("REDIS_DB", "-1", ""),
     ("REDIS_DB", "first", ""),
     ("SANDBOX_JOB_DIR", "relative/path", "absolute"),
@@ -80,8 +86,6 @@ def test_allWrongValues_areNamedAtOnce(tmp_path):
 
 
 @pytest.mark.parametrize("variables, part", [
-    ({"JOB_STORE": "redis"}, "redis"),
-    ({"REDIS_ADDR": "127.0.0.1:6379"}, "redis"),
     ({"SANDBOX_BACKEND": "docker"}, "docker"),
     ({"SANDBOX_CONTAINER": "code-sandbox-runner"}, "docker"),
 ])

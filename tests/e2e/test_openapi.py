@@ -58,7 +58,7 @@ def test_components_areAllUsed():
 
 
 HEALTH = {"status": "ok", "version": "1", "isolation": "full", "store": "sqlite",
-          "backend": "native"}
+          "backend": "native", "role": "all"}
 HEADERS = {"content-type": "application/json", "x-request-id": "a"}
 
 
