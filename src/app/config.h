@@ -53,6 +53,7 @@ struct Config {
   int64_t memory = 0;
   int64_t processes = 0;
   int64_t output = 0;
+  int64_t compile_cache = 0;
   int64_t slots = 0;
   int64_t max_attempts = 0;
   base::Nanos lease_time = 0;

@@ -17,6 +17,7 @@
 #include "app/stores.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "executor/compile_cache.h"
 #include "executor/executor.h"
 #include "http/server.h"
 #include "language/language.h"
@@ -121,6 +122,9 @@ class App {
     if (auto made = MakeFolder(config_.cache_dir, 0755, nullptr); !made) {
       return made;
     }
+    if (auto made = MakeFolder(CompiledFolder(), 0700, owner); !made) {
+      return made;
+    }
     languages_.Detect();
     sandbox::NativeOptions native;
     for (const language::CacheMount& mount : languages_.BlockingWarmUp(config_.cache_dir, Say)) {
@@ -187,6 +191,9 @@ class App {
                                    port.error().message);
     }
     if (runs_jobs()) {
+      if (auto cache = OpenCompileCache(); !cache) {
+        return cache;
+      }
       StartWorker();
     }
     const bool v6 = config_.http_host.find(':') != std::string::npos;
@@ -204,6 +211,17 @@ class App {
     return {};
   }
 
+  std::string CompiledFolder() const { return config_.state_dir + "/compiled"; }
+
+  Result<void> OpenCompileCache() {
+    auto opened = executor::CompileCache::Open(loop_, CompiledFolder(), config_.compile_cache);
+    if (!opened) {
+      return opened.error();
+    }
+    compile_cache_ = std::move(*opened);
+    return {};
+  }
+
   void StartWorker() {
     executor::Options options;
     options.worker = base::RandomId(6);
@@ -214,8 +232,8 @@ class App {
     options.processes = config_.processes;
     options.output_bytes = config_.output;
     options.lease_time = config_.lease_time;
-    executor_ =
-        std::make_unique<executor::Executor>(loop_, options, *store_, *backend_, languages_);
+    executor_ = std::make_unique<executor::Executor>(loop_, options, *store_, *backend_, languages_,
+                                                     compile_cache_.get());
     // This process is alone on its store: whatever runs there ran in a process that is dead.
     store_->Recover([this](Result<int64_t> recovered) {
       if (!recovered) {
@@ -322,6 +340,7 @@ class App {
   std::optional<FleetMember> fleet_;  // when the store is shared
   std::unique_ptr<service::Service> service_;
   std::unique_ptr<http::Server> server_;
+  std::unique_ptr<executor::CompileCache> compile_cache_;
   std::unique_ptr<executor::Executor> executor_;
   bool stopping_ = false;
   int exit_code_ = 0;

@@ -38,12 +38,13 @@ std::chrono::nanoseconds ToChrono(base::Nanos nanos) {
 class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
  public:
   Impl(boost::asio::io_context& loop, Options options, job::Store& store, sandbox::Backend& backend,
-       const language::Registry& languages)
+       const language::Registry& languages, CompileCache* compile_cache)
       : loop_(loop),
         options_(std::move(options)),
         store_(store),
         backend_(backend),
         languages_(languages),
+        compile_cache_(compile_cache),
         poll_timer_(loop),
         stop_timer_(loop) {}
 
@@ -189,7 +190,7 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
     }
     const language::Language* language = languages_.Find(lease.job.submission.language);
     slot->run = std::make_shared<Run>(
-        loop_, options_, backend_, language, std::move(lease.job),
+        loop_, options_, backend_, language, compile_cache_, std::move(lease.job),
         [weak = weak_from_this(), number](std::optional<job::Outcome> outcome) {
           if (const auto self = weak.lock()) {
             self->OnRunDone(number, std::move(outcome));
@@ -377,6 +378,7 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
   job::Store& store_;
   sandbox::Backend& backend_;
   const language::Registry& languages_;
+  CompileCache* const compile_cache_;
   steady_timer poll_timer_;
   steady_timer stop_timer_;
   bool woken_ = false;
@@ -392,8 +394,10 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
 };
 
 Executor::Executor(boost::asio::io_context& loop, Options options, job::Store& store,
-                   sandbox::Backend& backend, const language::Registry& languages)
-    : impl_(std::make_shared<Impl>(loop, std::move(options), store, backend, languages)) {}
+                   sandbox::Backend& backend, const language::Registry& languages,
+                   CompileCache* compile_cache)
+    : impl_(std::make_shared<Impl>(loop, std::move(options), store, backend, languages,
+                                   compile_cache)) {}
 
 // NOLINTNEXTLINE(bugprone-exception-escape): cancelling timers throws for bad descriptors only
 Executor::~Executor() {

@@ -15,6 +15,8 @@ class io_context;
 
 namespace executor {
 
+class CompileCache;
+
 struct Options {
   std::string worker;  // this process's name in the store
   int slots = 1;       // jobs run at once
@@ -29,11 +31,12 @@ struct Options {
 };
 
 // The worker role: leases jobs from the store, compiles, runs, writes the outcome. Lives on the
-// event loop's thread. Store, backend and languages must outlive it.
+// event loop's thread. Store, backend, languages and the cache (null: none) must outlive it.
 class Executor {
  public:
   Executor(boost::asio::io_context& loop, Options options, job::Store& store,
-           sandbox::Backend& backend, const language::Registry& languages);
+           sandbox::Backend& backend, const language::Registry& languages,
+           CompileCache* compile_cache = nullptr);
   ~Executor();  // NOLINT(bugprone-exception-escape): as in executor.cc
 
   // Begins to lease.

@@ -26,11 +26,12 @@ struct Run::Retry {
 };
 
 Run::Run(boost::asio::io_context& loop, const Options& options, sandbox::Backend& backend,
-         const language::Language* language, job::Job job, Done done)
+         const language::Language* language, CompileCache* cache, job::Job job, Done done)
     : loop_(loop),
       options_(options),
       backend_(backend),
       language_(language),
+      cache_(cache),
       job_(std::move(job)),
       done_(std::move(done)),
       retry_(std::make_unique<Retry>(loop)) {}
@@ -69,11 +70,35 @@ void Run::Begin() {
   ++tries_;
   compile_.reset();
   binary_.reset();
-  if (language_->compile) {
+  if (language_->compile && cache_ != nullptr) {
+    FindCompiled();
+  } else if (language_->compile) {
     StartCompile();
   } else {
     StartRun();
   }
+}
+
+void Run::FindCompiled() {
+  CompileInput input;
+  input.toolchain = language_->id + "\n" + language_->tool + "\n" + language_->version + "\n" +
+                    language_->tool_stamp + "\n" + std::string(backend_.isolation());
+  input.argv = language_->compile->argv;
+  input.env = language_->compile->env;
+  input.files.emplace_back(language_->source, job_.submission.code);
+  cache_key_ = CompileCache::Key(input);
+  cache_->Find(cache_key_,
+               [self = shared_from_this()](std::shared_ptr<const CompiledProgram> program) {
+                 if (self->cancelled_) {
+                   return self->PostDone(std::nullopt);
+                 }
+                 if (program == nullptr) {
+                   return self->StartCompile();
+                 }
+                 self->compile_ = program->compile;
+                 self->binary_ = program->binary;
+                 self->StartRun();
+               });
 }
 
 void Run::StartCompile() {
@@ -106,6 +131,9 @@ void Run::CompileEnded(sandbox::RunResult result) {
     return;
   }
   binary_ = result.collected.front().fd;
+  if (cache_ != nullptr) {
+    cache_->Store(cache_key_, *compile_, binary_);
+  }
   StartRun();
 }
 

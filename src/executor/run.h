@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "executor/compile_cache.h"
 #include "executor/executor.h"
 #include "job/store.h"
 #include "language/language.h"
@@ -21,9 +22,10 @@ class Run : public std::enable_shared_from_this<Run> {
   // when the run was cancelled.
   using Done = std::function<void(std::optional<job::Outcome>)>;
 
-  // `language` may be null or unavailable: the job fails with a message that says so.
+  // `language` may be null or unavailable: the job fails with a message that says so. `cache` may
+  // be null.
   Run(boost::asio::io_context& loop, const Options& options, sandbox::Backend& backend,
-      const language::Language* language, job::Job job, Done done);
+      const language::Language* language, CompileCache* cache, job::Job job, Done done);
   ~Run();
 
   void Start();
@@ -38,6 +40,7 @@ class Run : public std::enable_shared_from_this<Run> {
   struct Retry;
 
   void Begin();
+  void FindCompiled();
   void StartCompile();
   void CompileEnded(sandbox::RunResult result);
   void StartRun();
@@ -53,6 +56,7 @@ class Run : public std::enable_shared_from_this<Run> {
   const Options& options_;
   sandbox::Backend& backend_;
   const language::Language* language_;
+  CompileCache* cache_;
   const job::Job job_;
   Done done_;
   std::unique_ptr<Retry> retry_;
@@ -60,6 +64,7 @@ class Run : public std::enable_shared_from_this<Run> {
   bool cancelled_ = false;
   std::optional<sandbox::Backend::RunId> sandbox_;  // what runs at the moment
   sandbox::Limits limits_;                          // of what runs at the moment
+  std::string cache_key_;
   std::optional<job::CompileResult> compile_;
   std::shared_ptr<base::UniqueFd> binary_;
 };

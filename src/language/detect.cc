@@ -98,6 +98,14 @@ base::Result<std::string> BlockingVersion(const std::string& tool, const Languag
   return *std::move(version);
 }
 
+std::string Stamp(const std::string& tool) {
+  struct stat st {};
+
+  return ::stat(tool.c_str(), &st) == 0
+             ? std::to_string(st.st_size) + " " + std::to_string(st.st_mtim.tv_sec)
+             : "";
+}
+
 void ExpandStep(const Language& language, std::vector<std::string>* argv) {
   for (std::string& arg : *argv) {
     arg = Expand(Expand(arg, "{tool}", language.tool), "{source}", language.source);
@@ -127,6 +135,7 @@ void BlockingDetect(const DetectOptions& options, Language* language) {
       language->unavailable_reason.clear();
       language->tool = *visible;
       language->version = *std::move(version);
+      language->tool_stamp = Stamp(*visible);
       ExpandStep(*language, &language->version_argv);
       ExpandStep(*language, &language->run.argv);
       if (language->compile) {

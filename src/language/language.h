@@ -49,6 +49,7 @@ struct Language {
   bool available = false;
   std::string tool;  // absolute path of the chosen candidate
   std::string version;
+  std::string tool_stamp;  // size and time of the tool's file: an update may keep the version
   std::string unavailable_reason;
 };
 

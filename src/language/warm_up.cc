@@ -45,20 +45,13 @@ class Hash {
   uint64_t state_ = 0xcbf29ce484222325ULL;
 };
 
-// Everything that decides what the warm-up produces. The size and the time of the tool's file are
-// part of it: a package update may rebuild a toolchain without changing its version.
+// Everything that decides what the warm-up produces.
 std::string CacheKey(const Language& language) {
   Hash hash;
   hash.Add("1");
   hash.Add(language.tool);
   hash.Add(language.version);
-
-  struct stat st {};
-
-  if (::stat(language.tool.c_str(), &st) == 0) {
-    hash.Add(std::to_string(st.st_size));
-    hash.Add(std::to_string(st.st_mtim.tv_sec));
-  }
+  hash.Add(language.tool_stamp);
   for (const std::string& arg : language.warm_up->argv) {
     hash.Add(arg);
   }

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from service import eventually
+
 HELLO = 'print("hello", input())'
 
 
@@ -301,3 +303,28 @@ def test_requestIds_differ(service):
 def test_unknownLanguage_isToldWhatThereIs(service):
     problem = service.post({"language": "cobol", "code": "1"}).json
     assert "python" in json.dumps(problem)
+
+
+def test_compiledProgram_isKeptForTheSameSource(start_service):
+    service = start_service()
+    code = 'package main\n\nimport "fmt"\n\nfunc main() {\n\tvar s string\n\tfmt.Scan(&s)\n' \
+           '\tfmt.Println("read", s)\n}\n'
+    first = service.run(code, "go", stdin="one")
+    assert (first["stdout"], first["compile"]["cached"]) == ("read one\n", False)
+    for start in range(2):
+        again = eventually(lambda: (result := service.run(code, "go", stdin="two"))
+                           and result["compile"]["cached"] and result)
+        assert again["stdout"] == "read two\n"
+        assert again["compile"]["exit_code"] == 0
+        other = service.run(code.replace("read", f"other {start}"), "go", stdin="x")
+        assert (other["stdout"], other["compile"]["cached"]) == (f"other {start} x\n", False)
+        assert service.terminate() == 0
+        service.start()
+
+
+def test_compileError_isNotKept(service):
+    for _ in range(2):
+        result = service.run("package main\n\nfunc main() { x }\n", "go")
+        assert result["verdict"] == "compile_error"
+        assert not result["compile"]["cached"]
+        assert "undefined: x" in result["compile"]["stderr"]

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "job/job.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace executor {
+
+// Everything that decides what a compile step produces.
+struct CompileInput {
+  std::string toolchain;  // which tool and which version of it, on which backend
+  std::vector<std::string> argv;
+  std::vector<std::pair<std::string, std::string>> env;
+  std::vector<std::pair<std::string, std::string>> files;  // path and content
+};
+
+struct CompiledProgram {
+  job::CompileResult compile;  // what the compiler printed; `cached` is set, `usage` is not
+  std::shared_ptr<base::UniqueFd> binary;  // read-only; nothing writes to its file any more
+};
+
+// Programs that were compiled before, by the hash of everything that went into them, as files of a
+// folder that only this process uses: never shared with a job, which gets a copy. Bounded in bytes;
+// what has not been used for longest goes first. A file is verified against its hash when it is
+// opened; one that does not match is removed and counts as absent, so that files need not be
+// durable. All calls and callbacks on the event loop's thread, file work on a thread of its own.
+class CompileCache {
+ public:
+  // Reads the folder, which must exist; `max_bytes` 0 caches nothing. Blocking.
+  static base::Result<std::unique_ptr<CompileCache>> Open(boost::asio::io_context& loop,
+                                                          std::string folder, int64_t max_bytes);
+
+  // Waits for file work under way. Callbacks that have not come by then never come.
+  ~CompileCache();
+
+  static std::string Key(const CompileInput& input);
+
+  // Answers null when there is none: from within the call when that is known at once, as it is for
+  // programs that were used lately.
+  using Found = std::function<void(std::shared_ptr<const CompiledProgram>)>;
+  void Find(const std::string& key, Found found);
+
+  // Keeps a program. `binary` must be sealed or otherwise out of anybody's reach. Nothing is kept
+  // when the disk does not take it.
+  void Store(const std::string& key, const job::CompileResult& compile,
+             std::shared_ptr<base::UniqueFd> binary);
+
+ private:
+  class Impl;
+  explicit CompileCache(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace executor
