@@ -18,6 +18,7 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -31,8 +32,8 @@ using base::UniqueFd;
 
 constexpr size_t kHashBytes = 32;
 constexpr size_t kHashLength = 2 * kHashBytes;  // in hexadecimal
-// Descriptors kept open, so that programs that are used much need no file work.
-constexpr size_t kMaxOpen = 128;
+// Of programs kept in memory, so that those that are used much need no file work.
+constexpr int64_t kMaxOpenBytes = 32LL << 20;
 constexpr int64_t kMaxNotes = 8LL << 20;  // of one entry: what a compiler printed
 constexpr std::string_view kNotes = ".json";
 constexpr std::string_view kFresh = ".new";  // while it is written
@@ -128,7 +129,7 @@ bool CopyAll(int from, int to, int64_t size) {
 // one with what the compiler said. The notes are written last and removed first.
 struct Entry {
   int64_t bytes = 0;
-  std::shared_ptr<const CompiledProgram> open;  // null until it is used
+  std::shared_ptr<const CompiledProgram> open;  // in memory; null until it is used
   std::list<std::string>::iterator used;        // its place in the order of use
 };
 
@@ -184,7 +185,7 @@ class CompileCache::Impl {
     ::closedir(dir);
     std::sort(seen.begin(), seen.end(), [](const Seen& a, const Seen& b) { return a.at < b.at; });
     for (const Seen& entry : seen) {
-      Insert(entry.key, entry.bytes, nullptr);
+      Insert(entry.key, entry.bytes);
     }
     for (const std::string& name : strays) {  // of a write that was interrupted
       if (name.ends_with(kFresh) || entries_.find(name.substr(0, kHashLength)) == entries_.end()) {
@@ -227,7 +228,7 @@ class CompileCache::Impl {
       const int64_t bytes = Save(key, std::move(compile), *binary);
       boost::asio::post(loop_, [this, alive = std::move(alive), key, bytes] {
         if (!alive.expired() && bytes > 0) {
-          Insert(key, bytes, nullptr);
+          Insert(key, bytes);
           Shrink();
         }
       });
@@ -235,16 +236,15 @@ class CompileCache::Impl {
   }
 
  private:
-  void Insert(const std::string& key, int64_t bytes,
-              std::shared_ptr<const CompiledProgram> program) {
+  void Insert(const std::string& key, int64_t bytes) {
     const auto [it, added] = entries_.try_emplace(key);
     if (added) {
       it->second.used = order_.insert(order_.end(), key);
     } else {
+      Close(it->second);
       total_ -= it->second.bytes;
     }
     it->second.bytes = bytes;
-    it->second.open = std::move(program);
     total_ += bytes;
   }
 
@@ -260,13 +260,24 @@ class CompileCache::Impl {
                 {{"key", key}});
       return Remove(it);
     }
-    it->second.open = program;
-    open_.push_back(key);
-    while (open_.size() > kMaxOpen) {
-      if (const auto oldest = entries_.find(open_.front()); oldest != entries_.end()) {
-        oldest->second.open = nullptr;
-      }
-      open_.pop_front();
+    if (it->second.open == nullptr) {
+      it->second.open = program;
+      open_bytes_ += it->second.bytes;
+      CloseSome();
+    }
+  }
+
+  // Lets go of the memory of what was not used for longest; the last one stays.
+  void CloseSome() {
+    for (auto key = order_.begin(); open_bytes_ > kMaxOpenBytes && key != std::prev(order_.end());
+         ++key) {
+      Close(entries_.find(*key)->second);
+    }
+  }
+
+  void Close(Entry& entry) {
+    if (std::exchange(entry.open, nullptr) != nullptr) {
+      open_bytes_ -= entry.bytes;
     }
   }
 
@@ -277,6 +288,7 @@ class CompileCache::Impl {
   }
 
   void Remove(std::unordered_map<std::string, Entry>::iterator it) {
+    Close(it->second);
     total_ -= it->second.bytes;
     order_.erase(it->second.used);
     const std::string key = it->first;
@@ -297,10 +309,19 @@ class CompileCache::Impl {
     const std::string notes_name = key + std::string(kNotes);
     const UniqueFd notes = OpenFile(notes_name, O_RDONLY);
     const std::optional<int64_t> notes_size = SizeOf(notes);
-    auto program = std::make_shared<CompiledProgram>();
-    program->binary = std::make_shared<UniqueFd>(OpenFile(key, O_RDONLY));
-    const std::optional<int64_t> size = SizeOf(*program->binary);
+    const UniqueFd file = OpenFile(key, O_RDONLY);
+    const std::optional<int64_t> size = SizeOf(file);
     if (!notes_size || !size || *notes_size > kMaxNotes) {
+      return nullptr;
+    }
+    // Sealed before it is verified: from then on nothing can change it.
+    auto program = std::make_shared<CompiledProgram>();
+    program->binary =
+        std::make_shared<UniqueFd>(::memfd_create("program", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    const int binary = program->binary->get();
+    if (!program->binary->valid() || !CopyAll(file.get(), binary, *size) ||
+        ::fcntl(binary, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) !=
+            0) {
       return nullptr;
     }
     std::string text(static_cast<size_t>(*notes_size), '\0');
@@ -355,7 +376,7 @@ class CompileCache::Impl {
   int64_t total_ = 0;
   std::unordered_map<std::string, Entry> entries_;
   std::list<std::string> order_;  // keys, the longest unused first
-  std::list<std::string> open_;   // keys, the longest open first
+  int64_t open_bytes_ = 0;        // of the entries in memory
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   boost::asio::thread_pool files_{1};  // last: its work uses the members above
 };

@@ -27,14 +27,14 @@ struct CompileInput {
 
 struct CompiledProgram {
   job::CompileResult compile;  // what the compiler printed; `cached` is set, `usage` is not
-  std::shared_ptr<base::UniqueFd> binary;  // read-only; nothing writes to its file any more
+  std::shared_ptr<base::UniqueFd> binary;  // a sealed memfd
 };
 
 // Programs that were compiled before, by the hash of everything that went into them, as files of a
 // folder that only this process uses: never shared with a job, which gets a copy. Bounded in bytes;
-// what has not been used for longest goes first. A file is verified against its hash when it is
-// opened; one that does not match is removed and counts as absent, so that files need not be
-// durable. All calls and callbacks on the event loop's thread, file work on a thread of its own.
+// what has not been used for longest goes first. A file is read into memory and verified there
+// against its hash; one that does not match is removed and counts as absent, so that files need not
+// be durable. All calls and callbacks on the event loop's thread, file work on a thread of its own.
 class CompileCache {
  public:
   // Reads the folder, which must exist; `max_bytes` 0 caches nothing. Blocking.
