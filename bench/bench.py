@@ -370,7 +370,34 @@ def measure(process, port, folder, options, rounds, seconds, cores):
     numbers["resident_kib"] = {**idle, "sandboxd_after": busy}
     table(["measure", "value"], rows)
     client.close()
+    numbers["backlog"] = backlog(folder, options.quick)
     return numbers
+
+
+def backlog(folder, quick):
+    """What the SQLite store's calls cost as the queue grows (bench/store_bench.cc)."""
+    sizes = [1_000, 10_000, 100_000] if quick else [1_000, 10_000, 100_000, 1_000_000]
+    program = pathlib.Path(os.environ.get("BUILD_DIR", ROOT / "build")) / "store_bench"
+    done = subprocess.run([program, folder, *map(str, sizes)], stdout=subprocess.PIPE, check=True)
+    points = [json.loads(line) for line in done.stdout.splitlines()]
+    first = points[0]
+    print("Cost of the SQLite store's calls with a growing queue of 100 tenants, microseconds in a")
+    print("transaction of 64; ratio to the first row, 1 is flat.\n")
+    table(
+        ["queued", "submit", "ratio", "lease and finish", "ratio", "own memory, KiB"],
+        [
+            [
+                p["queued"],
+                p["submit_us"],
+                p["submit_us"] / first["submit_us"],
+                p["lease_finish_us"],
+                p["lease_finish_us"] / first["lease_finish_us"],
+                p["memory_bytes"] // 1024,
+            ]
+            for p in points
+        ],
+    )
+    return points
 
 
 if __name__ == "__main__":

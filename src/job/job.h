@@ -92,6 +92,7 @@ struct Job {
   base::Nanos started_at = 0;
   base::Nanos finished_at = 0;
   int attempts = 0;
+  uint64_t run = 0;              // the token of its latest lease; 0: it never had one. Internal.
   std::optional<Result> result;  // exactly when status is kCompleted
   std::string error;             // exactly when status is kFailed: why the service could not run it
 };

@@ -18,7 +18,7 @@ namespace job {
 
 // A job that a worker holds. Only the holder of the current token may renew, finish or release it.
 struct Lease {
-  Job job;             // status kRunning, started_at set, attempts counted
+  Job job;             // status kRunning, started_at set, attempts counted, run = token
   uint64_t token = 0;  // greater than that of every earlier lease of the same job
 };
 
@@ -43,8 +43,9 @@ struct StoreOptions {
 
 // A piece of what a program has written.
 struct OutputChunk {
-  // The token of the lease under which the program runs. A job that runs again begins both streams
-  // anew, under a greater number. (Attempts do not tell: a job that was released keeps its number.)
+  // The token of the lease under which the program runs: Job::run. A job that runs again begins
+  // both streams anew, under a greater number. (Attempts do not tell: a job that was released keeps
+  // its number.)
   uint64_t run = 0;
   sandbox::Stream stream = sandbox::Stream::kStdout;
   int64_t offset = 0;  // of the first byte, in this stream of this run

@@ -83,6 +83,7 @@ TEST_P(StoreContract, LeaseMakesTheJobRunning) {
   now_ += 5 * base::kMicrosecond;
   const job::Lease lease = LeaseOne();
   EXPECT_NE(lease.token, 0U);
+  EXPECT_EQ(lease.job.run, lease.token);
   EXPECT_EQ(lease.job.status, Status::kRunning);
   EXPECT_EQ(lease.job.attempts, 1);
   EXPECT_EQ(lease.job.started_at, now_);
@@ -131,6 +132,7 @@ TEST_P(StoreContract, FinishStoresTheResult) {
   ASSERT_TRUE(got.has_value());
   EXPECT_EQ(got->status, Status::kCompleted);
   EXPECT_EQ(got->finished_at, outcome.finished_at);
+  EXPECT_EQ(got->run, lease.token);
   EXPECT_EQ(got->started_at, lease.job.started_at);
   ASSERT_TRUE(got->result.has_value());
   EXPECT_EQ(got->result->stdout_data, "hello");

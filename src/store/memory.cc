@@ -35,6 +35,7 @@ job::Job Metadata(const job::Job& job) {
   out.started_at = job.started_at;
   out.finished_at = job.finished_at;
   out.attempts = job.attempts;
+  out.run = job.run;
   out.error = job.error;
   return out;
 }
@@ -71,6 +72,7 @@ class MemoryStore final : public job::Store {
     while (!queued_.empty() && static_cast<int>(leases.size()) < max) {
       Record& record = *queued_.Pop();
       record.token = ++last_token_;
+      record.job.run = record.token;
       record.lease_until = now + options_.lease_time;
       record.job.started_at = now;
       ++record.job.attempts;

@@ -290,6 +290,25 @@ TEST_P(OutputContract, AListenerIsNotCalledFromWithinACall) {
   ASSERT_TRUE(UntilOut(heard, "xy"));
 }
 
+TEST_P(OutputContract, WhatIsKnownIsToldBeforeALaterAnswer) {
+  ASSERT_TRUE(Submit("a").has_value());
+  const job::Lease lease = LeaseOne();
+  Writer writer = WriterOf(lease);
+  writer.Out("known");
+  ASSERT_TRUE(Finish(lease).has_value());
+  for (int i = 0; i < 50; ++i) {
+    Heard heard;
+    loop_.post()([&] { Watch(heard); });
+    std::optional<std::string> at_the_answer;
+    loop_.post()([&] { store_->Get("a", [&](auto) { at_the_answer = heard.out; }); });
+    ASSERT_TRUE(Until([&] { return at_the_answer.has_value(); }));
+    ASSERT_TRUE(UntilOut(heard, "known"));
+    if (!kind_->shared()) {  // else the other node's answer may take longer
+      EXPECT_EQ(*at_the_answer, "known");
+    }
+  }
+}
+
 TEST_P(OutputContract, AHandleMayOutliveTheStore) {
   ASSERT_TRUE(Submit("a").has_value());
   Writer writer = WriterOf(LeaseOne());

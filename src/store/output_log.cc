@@ -175,6 +175,11 @@ job::Store::WatchHandle OutputLog::Watch(std::string id, job::OutputPosition fro
   return state_->watchers.Add(std::move(id), Watcher{from, 0, std::move(listener)});
 }
 
+void OutputLog::Deliver() {
+  const std::shared_ptr<State> state = state_;
+  state->Deliver();
+}
+
 void OutputLog::Sweep() {
   const base::Nanos until = state_->clock() - job::kOutputRetention;
   for (auto it = state_->ended.begin(); it != state_->ended.end();) {

@@ -382,6 +382,7 @@ TEST_P(QueueContract, AListIsMetadata) {
   EXPECT_EQ(j.submission.priority, 3);
   EXPECT_EQ(j.status, Status::kCompleted);
   EXPECT_EQ(j.attempts, 1);
+  EXPECT_NE(j.run, 0U);
   EXPECT_EQ(j.created_at, now_ - 5 * base::kMicrosecond);
   EXPECT_EQ(j.started_at, now_);
   EXPECT_EQ(j.finished_at, now_);

@@ -26,6 +26,7 @@ enum Field : size_t {
   kResult,
   kError,
   kLost,
+  kRun,
   kFields
 };
 
@@ -58,6 +59,7 @@ base::Result<job::Job> ReadMetadata(const std::string& id, const RedisReply& fie
   job.started_at = f[kStarted].ToInt();
   job.finished_at = f[kFinished].ToInt();
   job.attempts = static_cast<int>(f[kAttempts].ToInt());
+  job.run = static_cast<uint64_t>(f[kRun].ToInt());
   job.error = f[kLost].IsNil() ? f[kError].text : AttemptsUsedUp(f[kLost].ToInt());
   return job;
 }

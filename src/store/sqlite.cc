@@ -253,7 +253,10 @@ class SqliteStore final : public job::Store {
       post_([this, alive = std::weak_ptr<bool>(alive_), tasks = std::move(tasks),
              events = std::move(events)] {
         if (!alive.expired()) {
-          output_.Follow(events);  // first: what an answer starts may write at once
+          output_.Deliver();
+        }
+        if (!alive.expired()) {
+          output_.Follow(events);  // before the answers: what they start may write at once
         }
         for (const auto& task : *tasks) {
           if (alive.expired()) {

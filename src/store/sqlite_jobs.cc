@@ -30,6 +30,7 @@ job::Job Metadata(const Statement& row, Status status) {
   job.tenant = row.Text(7);
   job.submission.language = row.Text(8);
   job.submission.priority = static_cast<int>(row.Int(9));
+  job.run = static_cast<uint64_t>(row.Int(10));
   return job;
 }
 
@@ -155,7 +156,7 @@ Result<void> SqliteJobs::TakeTurns(const std::string& tenant) {
 Result<job::Job> SqliteJobs::Get(const std::string& id) {
   Statement select = db_->Use(
       "SELECT status, created_at, started_at, finished_at, attempts, error, submission, result,"
-      " tenant"
+      " tenant, run"
       " FROM jobs JOIN submissions USING (place) LEFT JOIN results USING (place) WHERE id = ?");
   if (!select.Bind(id).Next()) {
     const Result<void> end = select.status();
@@ -174,6 +175,7 @@ Result<job::Job> SqliteJobs::Get(const std::string& id) {
   job.attempts = static_cast<int>(select.Int(4));
   job.error = select.Text(5);
   job.tenant = select.Text(8);
+  job.run = static_cast<uint64_t>(select.Int(9));
   if (IsPastTtl(job, options_, clock_())) {
     return NoSuchJob();
   }
@@ -291,10 +293,12 @@ Result<std::optional<job::Lease>> SqliteJobs::LeaseNext(const std::string& worke
   if (lease.token == 0) {
     return base::Internal("database: the token counter is missing");
   }
+  job.run = lease.token;
   Statement update = db_->Use(
-      "UPDATE jobs SET status = 1, started_at = ?, attempts = ?, token = ?, lease_until = ?,"
-      " worker = ? WHERE id = ?");
+      "UPDATE jobs SET status = 1, started_at = ?, attempts = ?, token = ?, run = ?,"
+      " lease_until = ?, worker = ? WHERE id = ?");
   update.Bind(job.started_at).Bind(job.attempts).Bind(static_cast<int64_t>(lease.token));
+  update.Bind(static_cast<int64_t>(lease.token));
   update.Bind(job.started_at + options_.lease_time).Bind(worker).Bind(job.id);
   if (Result<void> done = update.Run(); !done) {
     return done.error();

@@ -55,14 +55,16 @@ constexpr const char* kVersion1 = R"(
 )";
 
 // `returned`: 1 when the job was given back or lost its worker. `cancel`: 1 when it runs and is to
-// be killed. `turns` has a row for each tenant with queued jobs (and perhaps for one without), in
-// the order of their turns: a new row's key is the greatest.
+// be killed. `run`: the token of the latest lease, kept after its end. `turns` has a row for each
+// tenant with queued jobs (and perhaps for one without), in the order of their turns: a new row's
+// key is the greatest.
 constexpr const char* kVersion2 = R"(
   ALTER TABLE jobs ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
   ALTER TABLE jobs ADD COLUMN language TEXT NOT NULL DEFAULT '';
   ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE jobs ADD COLUMN returned INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE jobs ADD COLUMN cancel INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN run INTEGER NOT NULL DEFAULT 0;
   UPDATE jobs SET language = coalesce((
     SELECT CASE WHEN json_valid(submission) THEN json_extract(submission, '$.language') END
     FROM submissions WHERE submissions.place = jobs.place), '');

@@ -23,7 +23,7 @@ local function place(created, id) return string.rep('0', 20 - #created) .. creat
 -- The hash's fields that readers get, in the order that redis_jobs.cc knows.
 local function fields_of(id)
   return redis.call('HMGET', job_key(id), 'status', 'tenant', 'prio', 'created', 'started',
-    'finished', 'attempts', 'lang', 'sub', 'result', 'error', 'lost')
+    'finished', 'attempts', 'lang', 'sub', 'result', 'error', 'lost', 'run')
 end
 
 -- A Redis without memory refuses a script before its first change only. Those that drain the queue

@@ -9,12 +9,12 @@ for i, member in ipairs(members) do
   if i > budget or #jobs == limit then return {members[i - 1], jobs} end
   local id = string.sub(member, 21)
   local f = redis.call('HMGET', job_key(id), 'status', 'tenant', 'prio', 'created', 'started',
-    'finished', 'attempts', 'lang', 'error', 'lost')
+    'finished', 'attempts', 'lang', 'error', 'lost', 'run')
   if f[1] and (ARGV[1] == '' or f[2] == ARGV[1]) and (ARGV[2] == '' or f[8] == ARGV[2]) and
     (ARGV[3] == '' or f[1] == ARGV[3]) then
     -- The places of submission and result stay empty.
     jobs[#jobs + 1] = {id, {f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], false, false, f[9],
-      f[10]}}
+      f[10], f[11]}}
   end
 end
 return {'', jobs}
