@@ -158,6 +158,83 @@ std::string FormatRfc3339(Nanos wall) {
   return buffer.data();
 }
 
+Result<Nanos> ParseRfc3339(std::string_view text) {
+  const auto bad = [] {
+    return InvalidArgument("must be a time such as \"2026-01-02T03:04:05Z\"");
+  };
+  // Takes `digits` digits, then one of `ends`.
+  const auto number = [&text](size_t digits, std::string_view ends, int* out) {
+    *out = 0;
+    for (size_t i = 0; i < digits; ++i) {
+      if (i >= text.size() || text[i] < '0' || text[i] > '9') {
+        return false;
+      }
+      *out = *out * 10 + (text[i] - '0');
+    }
+    text.remove_prefix(digits);
+    if (ends.empty()) {
+      return true;
+    }
+    if (text.empty() || ends.find(text.front()) == std::string_view::npos) {
+      return false;
+    }
+    text.remove_prefix(1);
+    return true;
+  };
+  std::tm tm{};
+  if (!number(4, "-", &tm.tm_year) || !number(2, "-", &tm.tm_mon) ||
+      !number(2, "Tt ", &tm.tm_mday) || !number(2, ":", &tm.tm_hour) ||
+      !number(2, ":", &tm.tm_min) || !number(2, "", &tm.tm_sec)) {
+    return bad();
+  }
+  tm.tm_year -= 1900;
+  tm.tm_mon -= 1;
+  const std::tm given = tm;
+  const std::time_t seconds = ::timegm(&tm);  // normalizes what is no date: 30 February
+  if (tm.tm_mon != given.tm_mon || tm.tm_mday != given.tm_mday || tm.tm_hour != given.tm_hour ||
+      tm.tm_min != given.tm_min || tm.tm_sec != given.tm_sec) {
+    return bad();
+  }
+  Nanos fraction = 0;
+  if (!text.empty() && text.front() == '.') {
+    text.remove_prefix(1);
+    Nanos unit = kSecond;
+    while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
+      unit /= 10;
+      if (unit == 0) {
+        return bad();
+      }
+      fraction += (text.front() - '0') * unit;
+      text.remove_prefix(1);
+    }
+    if (unit == kSecond) {
+      return bad();
+    }
+  }
+  Nanos offset = 0;
+  if (text != "Z" && text != "z") {
+    const bool ahead = !text.empty() && text.front() == '+';
+    if (!ahead && (text.empty() || text.front() != '-')) {
+      return bad();
+    }
+    text.remove_prefix(1);
+    int hours = 0;
+    int minutes = 0;
+    if (!number(2, ":", &hours) || !number(2, "", &minutes) || !text.empty() || hours > 23 ||
+        minutes > 59) {
+      return bad();
+    }
+    offset = (hours * 60 + minutes) * (ahead ? kMinute : -kMinute);
+  }
+  Nanos wall = 0;
+  if (__builtin_mul_overflow(static_cast<Nanos>(seconds), kSecond, &wall) ||
+      __builtin_add_overflow(wall, fraction, &wall) ||
+      __builtin_sub_overflow(wall, offset, &wall) || wall < 0) {
+    return bad();
+  }
+  return wall;
+}
+
 double ToMilliseconds(Nanos duration) {
   return static_cast<double>(duration) / static_cast<double>(kMillisecond);
 }

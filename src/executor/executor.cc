@@ -7,9 +7,11 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/log.h"
+#include "executor/output_feed.h"
 #include "executor/run.h"
 
 namespace executor {
@@ -52,6 +54,11 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
     store_.OnQueued([weak = weak_from_this()] {
       if (const auto self = weak.lock()) {
         self->Wake();
+      }
+    });
+    store_.OnCancel([weak = weak_from_this()](const std::string& id) {
+      if (const auto self = weak.lock()) {
+        self->CancelJob(id);
       }
     });
     ArmPollTimer();
@@ -99,9 +106,11 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
 
     job::Lease lease;
     Phase phase = Phase::kRunning;
-    std::shared_ptr<Run> run;   // null when it is given back at once
-    steady_timer timer;         // the next renewal
-    steady_timer finish_timer;  // the next try to store the outcome
+    std::shared_ptr<Run> run;          // null when it is given back at once
+    std::unique_ptr<OutputFeed> feed;  // null likewise
+    bool cancelled = false;            // at a client's wish
+    steady_timer timer;                // the next renewal
+    steady_timer finish_timer;         // the next try to store the outcome
     job::Outcome outcome;
     int finish_tries = 0;
   };
@@ -188,9 +197,18 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
       ReleaseJob(number);
       return;
     }
+    slot->feed = std::make_unique<OutputFeed>(loop_, lease.token,
+                                              [this, id = lease.job.id](job::OutputChunk chunk) {
+                                                store_.Publish(id, std::move(chunk));
+                                              });
     const language::Language* language = languages_.Find(lease.job.submission.language);
     slot->run = std::make_shared<Run>(
         loop_, options_, backend_, language, compile_cache_, std::move(lease.job),
+        [slot = std::weak_ptr<Slot>(slot)](sandbox::Stream stream, std::string_view data) {
+          if (const auto held = slot.lock(); held && held->phase == Phase::kRunning) {
+            held->feed->Write(stream, data);
+          }
+        },
         [weak = weak_from_this(), number](std::optional<job::Outcome> outcome) {
           if (const auto self = weak.lock()) {
             self->OnRunDone(number, std::move(outcome));
@@ -246,6 +264,15 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
     }
   }
 
+  void CancelJob(const std::string& id) {
+    for (const auto& [number, slot] : slots_) {
+      if (slot->lease.job.id == id && slot->phase == Phase::kRunning) {
+        slot->cancelled = true;
+        slot->run->Cancel();  // OnRunDone follows
+      }
+    }
+  }
+
   void OnRunDone(uint64_t number, std::optional<job::Outcome> outcome) {
     const auto slot = Find(number);
     if (!slot) {
@@ -262,10 +289,15 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
       case Phase::kFinishing:
         break;
     }
-    if (!outcome) {
+    if (!outcome && !slot->cancelled) {
       ReleaseJob(number);
       return;
     }
+    if (!outcome) {
+      outcome.emplace();
+      outcome->status = job::Status::kCancelled;
+    }
+    slot->feed->Flush();  // before the outcome: those who watch hear it all, then the end
     slot->phase = Phase::kFinishing;
     slot->outcome = *std::move(outcome);
     slot->outcome.finished_at = base::WallNow();

@@ -135,8 +135,9 @@ class FakeBackend : public sandbox::Backend {
  public:
   explicit FakeBackend(boost::asio::io_context& loop) : loop_(loop) {}
 
-  RunId Start(sandbox::Spec spec, OnOutput, OnDone done) override {
+  RunId Start(sandbox::Spec spec, OnOutput output, OnDone done) override {
     specs.push_back(std::move(spec));
+    outputs.push_back(std::move(output));
     running[specs.size()] = std::move(done);
     return specs.size();
   }
@@ -163,6 +164,7 @@ class FakeBackend : public sandbox::Backend {
   std::string_view isolation() const override { return "fake"; }
 
   std::vector<sandbox::Spec> specs;  // the run with id n is at n - 1
+  std::vector<OnOutput> outputs;     // likewise
   std::map<RunId, OnDone> running;
   std::vector<RunId> cancelled;
   bool deaf = false;  // a cancelled program does not end
@@ -549,6 +551,111 @@ TEST_F(ExecutorTest, DestructionKillsWhatRuns) {
   loop_.restart();
   loop_.run();
   EXPECT_EQ(store_.finish_calls, 0);
+}
+
+TEST_F(ExecutorTest, AClientsCancelKillsTheRun) {
+  Start();
+  Queue("a");
+  ASSERT_TRUE(UntilStarted(1));
+  store_.cancel_listener("a");
+  store_.cancel_listener("a");
+  ASSERT_TRUE(UntilFinished("a"));
+  EXPECT_EQ(backend_.cancelled, std::vector<uint64_t>{1});
+  EXPECT_EQ(store_.outcomes["a"].status, Status::kCancelled);
+  EXPECT_FALSE(store_.outcomes["a"].result);
+  EXPECT_GT(store_.outcomes["a"].finished_at, 0);
+  EXPECT_TRUE(store_.released.empty());
+}
+
+TEST_F(ExecutorTest, AClientsCancelEndsTheCompiler) {
+  Start();
+  Queue("a", "native");
+  ASSERT_TRUE(UntilStarted(1));
+  store_.cancel_listener("a");
+  ASSERT_TRUE(UntilFinished("a"));
+  EXPECT_EQ(store_.outcomes["a"].status, Status::kCancelled);
+  EXPECT_EQ(backend_.specs.size(), 1U);
+}
+
+TEST_F(ExecutorTest, AClientsCancelHitsThatJobAlone) {
+  options_.slots = 2;
+  Start();
+  Queue("a");
+  Queue("b");
+  ASSERT_TRUE(UntilStarted(2));
+  store_.cancel_listener("unknown");
+  store_.cancel_listener("b");
+  ASSERT_TRUE(Until([&] { return store_.outcomes.count("b") != 0; }));
+  EXPECT_EQ(backend_.cancelled, std::vector<uint64_t>{2});
+  backend_.End(1, Exit(0));
+  ASSERT_TRUE(UntilFinished("a"));
+  EXPECT_EQ(store_.outcomes["a"].status, Status::kCompleted);
+}
+
+TEST_F(ExecutorTest, ACancelThatComesTooLateLeavesTheOutcome) {
+  store_.finish_errors.push_back({ErrorKind::kUnavailable, "disk", 0});
+  Start();
+  Queue("a");
+  ASSERT_TRUE(UntilStarted(1));
+  backend_.End(1, Exit(0, "out"));
+  ASSERT_TRUE(Until([&] { return store_.finish_calls == 1; }));
+  store_.cancel_listener("a");
+  ASSERT_TRUE(UntilFinished("a"));
+  EXPECT_EQ(store_.outcomes["a"].status, Status::kCompleted);
+}
+
+TEST_F(ExecutorTest, PublishesOutputBeforeTheOutcome) {
+  Start();
+  Queue("a");
+  ASSERT_TRUE(UntilStarted(1));
+  backend_.outputs[0](sandbox::Stream::kStdout, "one ");
+  ASSERT_EQ(store_.published["a"].size(), 1U);
+  EXPECT_EQ(store_.published["a"][0].data, "one ");
+  EXPECT_EQ(store_.published["a"][0].run, 1U);
+  backend_.outputs[0](sandbox::Stream::kStdout, "two");
+  backend_.outputs[0](sandbox::Stream::kStderr, "bad");
+  backend_.End(1, Exit(0, "one two"));
+  size_t at_the_end = 0;
+  ASSERT_TRUE(Until([&] {
+    at_the_end = store_.published["a"].size();
+    return store_.finish_calls == 1;
+  }));
+  EXPECT_EQ(at_the_end, 3U);
+  EXPECT_EQ(store_.published["a"][1].offset, 4);
+  EXPECT_EQ(store_.published["a"][1].data, "two");
+  EXPECT_EQ(store_.published["a"][2].data, "bad");
+}
+
+TEST_F(ExecutorTest, DoesNotPublishTheCompilersOutput) {
+  Start();
+  Queue("a", "native");
+  ASSERT_TRUE(UntilStarted(1));
+  EXPECT_FALSE(backend_.outputs[0]);
+  backend_.End(1, Compiled());
+  ASSERT_TRUE(UntilStarted(2));
+  EXPECT_TRUE(backend_.outputs[1]);
+}
+
+TEST_F(ExecutorTest, ATryThatFailedIsNotToldTwice) {
+  Start();
+  Queue("a");
+  ASSERT_TRUE(UntilStarted(1));
+  backend_.outputs[0](sandbox::Stream::kStdout, "1234");
+  backend_.End(1, Broken());
+  ASSERT_TRUE(UntilStarted(2));
+  backend_.outputs[1](sandbox::Stream::kStdout, "12");
+  backend_.outputs[1](sandbox::Stream::kStdout, "3456");
+  backend_.outputs[1](sandbox::Stream::kStderr, "x");
+  backend_.End(2, Exit(0, "123456"));
+  ASSERT_TRUE(UntilFinished("a"));
+  std::string out;
+  for (const job::OutputChunk& chunk : store_.published["a"]) {
+    if (chunk.stream == sandbox::Stream::kStdout) {
+      EXPECT_EQ(chunk.offset, static_cast<int64_t>(out.size()));
+      out += chunk.data;
+    }
+  }
+  EXPECT_EQ(out, "123456");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <string_view>
 #include <utility>
 
 #include "base/log.h"
@@ -26,13 +27,15 @@ struct Run::Retry {
 };
 
 Run::Run(boost::asio::io_context& loop, const Options& options, sandbox::Backend& backend,
-         const language::Language* language, CompileCache* cache, job::Job job, Done done)
+         const language::Language* language, CompileCache* cache, job::Job job,
+         sandbox::Backend::OnOutput on_output, Done done)
     : loop_(loop),
       options_(options),
       backend_(backend),
       language_(language),
       cache_(cache),
       job_(std::move(job)),
+      on_output_(std::move(on_output)),
       done_(std::move(done)),
       retry_(std::make_unique<Retry>(loop)) {}
 
@@ -113,7 +116,7 @@ void Run::StartCompile() {
   spec.limits.processes = std::max(options_.compile_processes, step.processes);
   spec.limits.output_bytes = options_.output_bytes;
   spec.collect.push_back(step.output);
-  Launch(std::move(spec), &Run::CompileEnded);
+  Launch(std::move(spec), {}, &Run::CompileEnded);
 }
 
 void Run::CompileEnded(sandbox::RunResult result) {
@@ -154,7 +157,7 @@ void Run::StartRun() {
   spec.limits.memory_bytes = std::max(options_.memory_bytes, step.memory_bytes);
   spec.limits.processes = std::max(options_.processes, step.processes);
   spec.limits.output_bytes = options_.output_bytes;
-  Launch(std::move(spec), &Run::RunEnded);
+  Launch(std::move(spec), TellOnce(), &Run::RunEnded);
 }
 
 void Run::RunEnded(sandbox::RunResult result) {
@@ -168,9 +171,29 @@ void Run::RunEnded(sandbox::RunResult result) {
   Complete(std::move(outcome));
 }
 
-void Run::Launch(sandbox::Spec spec, void (Run::*ended)(sandbox::RunResult)) {
+// A run that is tried again tells only what goes beyond what an earlier try told: watchers hear
+// each byte once. The outcome is right in any case.
+sandbox::Backend::OnOutput Run::TellOnce() {
+  if (!on_output_) {
+    return {};
+  }
+  return [self = shared_from_this(), written = std::array<size_t, 2>{}](
+             sandbox::Stream stream, std::string_view data) mutable {
+    const size_t index = stream == sandbox::Stream::kStdout ? 0 : 1;
+    size_t& told = self->told_.at(index);
+    const size_t begin = std::exchange(written.at(index), written.at(index) + data.size());
+    if (begin + data.size() > told && !self->cancelled_) {
+      data.remove_prefix(told > begin ? told - begin : 0);
+      told = written.at(index);
+      self->on_output_(stream, data);
+    }
+  };
+}
+
+void Run::Launch(sandbox::Spec spec, sandbox::Backend::OnOutput on_output,
+                 void (Run::*ended)(sandbox::RunResult)) {
   limits_ = spec.limits;
-  sandbox_ = backend_.Start(std::move(spec), {},
+  sandbox_ = backend_.Start(std::move(spec), std::move(on_output),
                             [self = shared_from_this(), ended](sandbox::RunResult result) {
                               self->sandbox_.reset();
                               // A run that nobody waits for any more has no outcome, however it

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,9 +24,10 @@ class Run : public std::enable_shared_from_this<Run> {
   using Done = std::function<void(std::optional<job::Outcome>)>;
 
   // `language` may be null or unavailable: the job fails with a message that says so. `cache` may
-  // be null.
+  // be null. `on_output` hears what the program writes, as it does (not the compiler); may be empty.
   Run(boost::asio::io_context& loop, const Options& options, sandbox::Backend& backend,
-      const language::Language* language, CompileCache* cache, job::Job job, Done done);
+      const language::Language* language, CompileCache* cache, job::Job job,
+      sandbox::Backend::OnOutput on_output, Done done);
   ~Run();
 
   void Start();
@@ -45,7 +47,9 @@ class Run : public std::enable_shared_from_this<Run> {
   void CompileEnded(sandbox::RunResult result);
   void StartRun();
   void RunEnded(sandbox::RunResult result);
-  void Launch(sandbox::Spec spec, void (Run::*ended)(sandbox::RunResult));
+  void Launch(sandbox::Spec spec, sandbox::Backend::OnOutput on_output,
+              void (Run::*ended)(sandbox::RunResult));
+  sandbox::Backend::OnOutput TellOnce();
   void SandboxFailed(const std::string& step, const std::string& message);
   void Complete(job::Result result);
   void Fail(std::string error);
@@ -58,6 +62,7 @@ class Run : public std::enable_shared_from_this<Run> {
   const language::Language* language_;
   CompileCache* cache_;
   const job::Job job_;
+  const sandbox::Backend::OnOutput on_output_;
   Done done_;
   std::unique_ptr<Retry> retry_;
   int tries_ = 0;
@@ -65,6 +70,7 @@ class Run : public std::enable_shared_from_this<Run> {
   std::optional<sandbox::Backend::RunId> sandbox_;  // what runs at the moment
   sandbox::Limits limits_;                          // of what runs at the moment
   std::string cache_key_;
+  std::array<size_t, 2> told_{};  // bytes of stdout and stderr that on_output_ has heard
   std::optional<job::CompileResult> compile_;
   std::shared_ptr<base::UniqueFd> binary_;
 };

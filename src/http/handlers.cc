@@ -4,10 +4,12 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json.hpp>
+#include <charconv>
 #include <chrono>
 #include <utility>
 
 #include "base/text.h"
+#include "http/events.h"
 #include "http/problem.h"
 #include "job/json.h"
 
@@ -34,6 +36,38 @@ Response AcceptedResponse(const job::Job& job) {
   Response response = Json(202, job::ToAcceptedJson(job));
   response.headers.emplace_back("Location", "/v1/execute/" + job.id);
   return response;
+}
+
+// What the query of GET /v1/execute asks for; errors are added to `errors`.
+job::ListQuery ReadListQuery(const Params& params, std::vector<job::FieldError>* errors) {
+  job::ListQuery query;
+  for (const auto& [name, value] : params) {
+    if (name == "language") {
+      query.language = value;
+    } else if (name == "cursor") {
+      query.cursor = value;
+    } else if (name == "status") {
+      query.status = job::ParseStatus(value);
+      if (!query.status) {
+        errors->push_back({name, "must be one of: queued, running, completed, failed, cancelled"});
+      }
+    } else if (name == "since") {
+      const base::Result<base::Nanos> since = base::ParseRfc3339(value);
+      if (since) {
+        query.since = *since;
+      } else {
+        errors->push_back({name, since.error().message});
+      }
+    } else if (name == "limit") {
+      const char* const end = value.data() + value.size();
+      const auto [rest, error] = std::from_chars(value.data(), end, query.limit);
+      if (error != std::errc() || rest != end || query.limit < 1 ||
+          query.limit > job::kMaxListLimit) {
+        errors->push_back({name, "must be 1 to " + std::to_string(job::kMaxListLimit)});
+      }
+    }
+  }
+  return query;
 }
 
 }  // namespace
@@ -103,14 +137,14 @@ class Handlers::Wait : public std::enable_shared_from_this<Handlers::Wait> {
     }
     looking_ = true;
     again_ = false;
-    handlers_->service_.Get(
-        id_, [self = shared_from_this()](std::optional<job::Job> job, service::Refusal refusal) {
-          self->looking_ = false;
-          self->OnLooked(std::move(job), std::move(refusal));
-        });
+    handlers_->service_.Get(id_, [self = shared_from_this()](std::shared_ptr<const job::Job> job,
+                                                             service::Refusal refusal) {
+      self->looking_ = false;
+      self->OnLooked(std::move(job), std::move(refusal));
+    });
   }
 
-  void OnLooked(std::optional<job::Job> job, service::Refusal refusal) {
+  void OnLooked(std::shared_ptr<const job::Job> job, service::Refusal refusal) {
     if (!outcome_) {
       return;
     }
@@ -145,6 +179,7 @@ Handlers::Handlers(asio::io_context& loop, Limits limits, HealthInfo health,
 
 void Handlers::Close() {
   closed_ = true;
+  *open_ = false;
   for (Wait* const wait : std::vector<Wait*>(waits_.begin(), waits_.end())) {
     wait->Abandon();
   }
@@ -178,6 +213,15 @@ void Handlers::Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchan
       return;
     case Endpoint::kGetJob:
       GetJob(std::move(request), std::move(exchange));
+      return;
+    case Endpoint::kCancel:
+      CancelJob(std::move(request), std::move(exchange));
+      return;
+    case Endpoint::kList:
+      ListJobs(request, std::move(exchange));
+      return;
+    case Endpoint::kEvents:
+      Events(std::move(request), std::move(exchange));
       return;
   }
 }
@@ -263,17 +307,17 @@ void Handlers::Execute(Request request, std::shared_ptr<Exchange> exchange) {
           return;
         }
         std::string id = accepted->job.id;
-        self->StartWait(
-            std::move(id), accepted->wait, exchange,
-            [exchange, first = accepted->job](std::optional<job::Job> job, service::Refusal) {
-              if (!job || !job::IsFinal(job->status)) {
-                exchange->reply(AcceptedResponse(job ? *job : first));
-                return;
-              }
-              Response response = Json(200, job::ToPublicJson(*job));
-              response.headers.emplace_back("Location", "/v1/execute/" + job->id);
-              exchange->reply(std::move(response));
-            });
+        self->StartWait(std::move(id), accepted->wait, exchange,
+                        [exchange, first = accepted->job](
+                            const std::shared_ptr<const job::Job>& job, const service::Refusal&) {
+                          if (!job || !job::IsFinal(job->status)) {
+                            exchange->reply(AcceptedResponse(job ? *job : first));
+                            return;
+                          }
+                          Response response = Json(200, job::ToPublicJson(*job));
+                          response.headers.emplace_back("Location", "/v1/execute/" + job->id);
+                          exchange->reply(std::move(response));
+                        });
       });
 }
 
@@ -296,8 +340,8 @@ void Handlers::GetJob(Request request, std::shared_ptr<Exchange> exchange) {
     exchange->reply(Problem(refusal, request.id));
     return;
   }
-  Outcome outcome = [exchange, request_id = request.id](std::optional<job::Job> job,
-                                                        service::Refusal refusal) {
+  Outcome outcome = [exchange, request_id = request.id](const std::shared_ptr<const job::Job>& job,
+                                                        const service::Refusal& refusal) {
     exchange->reply(job ? Json(200, job::ToPublicJson(*job)) : Problem(refusal, request_id));
   };
   if (wait > 0) {
@@ -305,6 +349,74 @@ void Handlers::GetJob(Request request, std::shared_ptr<Exchange> exchange) {
   } else {
     service_.Get(std::move(request.path_param), std::move(outcome));
   }
+}
+
+void Handlers::CancelJob(Request request, std::shared_ptr<Exchange> exchange) {
+  service_.Cancel(
+      std::move(request.path_param),
+      [exchange = std::move(exchange), request_id = request.id](std::optional<job::Job> job,
+                                                                const service::Refusal& refusal) {
+        exchange->reply(job ? Json(200, job::ToPublicJson(*job)) : Problem(refusal, request_id));
+      });
+}
+
+void Handlers::ListJobs(const Request& request, std::shared_ptr<Exchange> exchange) {
+  std::vector<job::FieldError> errors;
+  job::ListQuery query = ReadListQuery(request.query, &errors);
+  if (!errors.empty()) {
+    exchange->reply(Problem(422, "a query parameter is not valid", request.id, errors));
+    return;
+  }
+  service_.List(std::move(query),
+                [exchange = std::move(exchange), request_id = request.id](
+                    std::optional<job::ListPage> page, const service::Refusal& refusal) {
+                  exchange->reply(page ? Json(200, job::ToListJson(page->jobs, page->next_cursor))
+                                       : Problem(refusal, request_id));
+                });
+}
+
+void Handlers::Events(Request request, std::shared_ptr<Exchange> exchange) {
+  EventId last;
+  if (!request.last_event_id.empty()) {
+    const std::optional<EventId> parsed = ParseEventId(request.last_event_id);
+    if (!parsed) {
+      const std::vector<job::FieldError> errors{
+          job::FieldError{"Last-Event-ID", "must be the id of an event of this stream"}};
+      exchange->reply(Problem(422, "a header field is not valid", request.id, errors));
+      return;
+    }
+    last = *parsed;
+  }
+  const auto stream =
+      std::make_shared<EventStream>(loop_, service_, open_, request.path_param, last.position);
+  stream->Watch();
+  service_.Get(
+      std::move(request.path_param),
+      [stream, exchange = std::move(exchange), at_end = last.at_end, request_id = request.id](
+          std::shared_ptr<const job::Job> job, const service::Refusal& refusal) {
+        if (!job) {
+          exchange->reply(Problem(refusal, request_id));
+          return;
+        }
+        if (at_end) {
+          exchange->reply({204, "", {}, ""});  // tells browsers not to come again
+          return;
+        }
+        Response response{200, "text/event-stream", {}, "", stream};
+        response.headers.emplace_back("X-Accel-Buffering", "no");
+        if (exchange->cancelled) {
+          stream->End();
+        }
+        exchange->cancel = [weak = std::weak_ptr<EventStream>(stream)] {
+          if (const auto self = weak.lock()) {
+            self->End();
+          }
+        };
+        exchange->reply(std::move(response));
+        if (!exchange->cancelled) {
+          stream->Begin(std::move(job));
+        }
+      });
 }
 
 }  // namespace http

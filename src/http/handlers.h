@@ -37,12 +37,15 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
 
  private:
   class Wait;
-  using Outcome = std::function<void(std::optional<job::Job>, service::Refusal)>;
+  using Outcome = service::Service::OnJob;
 
   void Health(bool details, const Request& request, std::shared_ptr<Exchange> exchange);
   void Languages(std::shared_ptr<Exchange> exchange);
   void Execute(Request request, std::shared_ptr<Exchange> exchange);
   void GetJob(Request request, std::shared_ptr<Exchange> exchange);
+  void CancelJob(Request request, std::shared_ptr<Exchange> exchange);
+  void ListJobs(const Request& request, std::shared_ptr<Exchange> exchange);
+  void Events(Request request, std::shared_ptr<Exchange> exchange);
   // Calls `outcome` with the job once it is final, or as it stands when `wait` is over.
   void StartWait(std::string id, base::Nanos wait, std::shared_ptr<Exchange> exchange,
                  Outcome outcome);
@@ -53,6 +56,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   service::Service& service_;
   std::unordered_set<Wait*> waits_;
   bool closed_ = false;
+  const std::shared_ptr<bool> open_ = std::make_shared<bool>(true);  // !closed_, for event streams
 };
 
 }  // namespace http

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,21 @@ struct Request {
   std::string path_param;  // the decoded "{id}" of the route, when it has one
   Params query;            // decoded; only names that the route accepts, each once
   std::string body;
+  std::string last_event_id;  // the Last-Event-ID field
+};
+
+// A body that is made while it is sent. Single-threaded.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+
+  // What is to be sent next, at most what a slow client may keep in memory; empty: nothing at the
+  // moment, or, when it has ended, nothing any more.
+  virtual std::string Take() = 0;
+  virtual bool ended() const = 0;
+
+  // Set by the connection; to be called when Take has something again or it has ended.
+  std::function<void()> on_ready = [] {};
 };
 
 struct Response {
@@ -25,16 +41,17 @@ struct Response {
   std::string content_type = "application/json";
   Params headers;  // beside those that every response carries
   std::string body;
+  std::shared_ptr<BodySource> source = nullptr;  // the body instead, sent as it comes
 };
 
 // The line between a handler that takes long and the connection it answers on. Single-threaded.
 struct Exchange {
-  // Called once, perhaps from within the handler.
+  // Called once, perhaps from within the handler. With a source the exchange goes on until it ends.
   std::function<void(Response)> reply;
   // The handler calls it when it begins to wait for something that may take seconds.
   std::function<void()> on_waiting = [] {};
   // Set by a handler that waits; the connection calls it to end the wait early: the client is gone
-  // or the server stops. The handler then replies soon with what it has.
+  // or the server stops. The handler then replies soon with what it has, or its source ends.
   std::function<void()> cancel = [] {};
   // Set with the call of `cancel`: a wait that begins afterwards ends at once.
   bool cancelled = false;

@@ -15,6 +15,8 @@ std::string_view ReasonPhrase(int status) {
       return "OK";
     case 202:
       return "Accepted";
+    case 204:
+      return "No Content";
     case 400:
       return "Bad Request";
     case 404:

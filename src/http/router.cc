@@ -13,7 +13,7 @@ struct Route {
   std::string_view method;
   std::string_view pattern;  // a segment "{id}" matches any one non-empty segment
   Endpoint endpoint;
-  std::string_view query_name;  // the one query parameter that it accepts, or empty
+  std::string_view query_names;  // the query parameters that it accepts, separated by spaces
 };
 
 constexpr std::array kRoutes = {
@@ -21,7 +21,10 @@ constexpr std::array kRoutes = {
     Route{"GET", "/health/live", Endpoint::kLive, ""},
     Route{"GET", "/health/ready", Endpoint::kReady, ""},
     Route{"POST", "/v1/execute", Endpoint::kExecute, ""},
+    Route{"GET", "/v1/execute", Endpoint::kList, "language status since limit cursor"},
     Route{"GET", "/v1/execute/{id}", Endpoint::kGetJob, "wait"},
+    Route{"DELETE", "/v1/execute/{id}", Endpoint::kCancel, ""},
+    Route{"GET", "/v1/execute/{id}/events", Endpoint::kEvents, ""},
     Route{"GET", "/v1/languages", Endpoint::kLanguages, ""},
 };
 
@@ -36,6 +39,16 @@ int HexValue(char c) {
     return c - 'A' + 10;
   }
   return -1;
+}
+
+std::vector<std::string_view> Words(std::string_view text) {
+  std::vector<std::string_view> words;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(' '), text.size());
+    words.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return words;
 }
 
 std::string_view NextSegment(std::string_view* path) {
@@ -161,16 +174,16 @@ Match FindRoute(std::string_view method, std::string_view path) {
     const bool get = route.method == "GET";
     if (method == route.method || (get && method == "HEAD")) {
       match.status = 200;
+      match.allow.clear();
       match.endpoint = route.endpoint;
       match.takes_body = route.method == "POST";
       match.path_param = PercentDecode(param, false).value();  // part of what was decoded above
-      if (!route.query_name.empty()) {
-        match.query_names.push_back(route.query_name);
-      }
+      match.query_names = Words(route.query_names);
       return match;
     }
     match.status = 405;
-    match.allow += (match.allow.empty() ? "" : ", ") + std::string(get ? "GET, HEAD" : "POST");
+    match.allow +=
+        (match.allow.empty() ? "" : ", ") + (get ? "GET, HEAD" : std::string(route.method));
   }
   return match;
 }

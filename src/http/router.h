@@ -27,7 +27,17 @@ base::Result<Target> SplitTarget(std::string_view target);
 // Name and value pairs in order, decoded. Empty pieces ("a=1&&b=2") are skipped.
 base::Result<Params> ParseQuery(std::string_view query);
 
-enum class Endpoint { kHealth, kLive, kReady, kExecute, kGetJob, kLanguages };
+enum class Endpoint {
+  kHealth,
+  kLive,
+  kReady,
+  kExecute,
+  kList,
+  kGetJob,
+  kCancel,
+  kEvents,
+  kLanguages,
+};
 
 struct Match {
   // 200: found. 404: no such path. 405: the path knows other methods. 400: the path is malformed.

@@ -37,6 +37,13 @@ TEST(FindRouteTest, FindsEndpoints) {
   EXPECT_EQ(FindRoute("HEAD", "/health/live").endpoint, Endpoint::kLive);
   EXPECT_EQ(FindRoute("GET", "/v1/%65xecute/a%2Fb").path_param, "a/b");
   EXPECT_TRUE(FindRoute("POST", "/v1/execute").takes_body);
+  const Match cancel = FindRoute("DELETE", "/v1/execute/abc");
+  EXPECT_EQ(cancel.status, 200);
+  EXPECT_EQ(cancel.endpoint, Endpoint::kCancel);
+  EXPECT_EQ(cancel.allow, "");
+  EXPECT_EQ(FindRoute("GET", "/v1/execute/abc/events").endpoint, Endpoint::kEvents);
+  EXPECT_EQ(FindRoute("GET", "/v1/execute").query_names,
+            (std::vector<std::string_view>{"language", "status", "since", "limit", "cursor"}));
   const Match get = FindRoute("GET", "/v1/execute/abc");
   EXPECT_EQ(get.status, 200);
   EXPECT_EQ(get.endpoint, Endpoint::kGetJob);
@@ -50,7 +57,8 @@ TEST(FindRouteTest, TellsMissingPathFromWrongMethod) {
   }
   EXPECT_EQ(FindRoute("DELETE", "/health").status, 405);
   EXPECT_EQ(FindRoute("DELETE", "/health").allow, "GET, HEAD");
-  EXPECT_EQ(FindRoute("HEAD", "/v1/execute").allow, "POST");
+  EXPECT_EQ(FindRoute("PUT", "/v1/execute").allow, "POST, GET, HEAD");
+  EXPECT_EQ(FindRoute("POST", "/v1/execute/x").allow, "GET, HEAD, DELETE");
   EXPECT_EQ(FindRoute("get", "/health").status, 405);
   EXPECT_EQ(FindRoute("GET", "/v1/execute/%ff").status, 400);
 }

@@ -18,6 +18,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <chrono>
+#include <cstdio>
 #include <ctime>
 #include <iterator>
 #include <optional>
@@ -47,6 +48,7 @@ constexpr size_t kMaxFields = 100;
 // on; also the most that a route without a body reads.
 constexpr uint64_t kMaxIgnoredBody = 64 << 10;
 constexpr size_t kReadChunk = 4096;
+constexpr size_t kWriteSlice = size_t{32} << 10;
 // How long a refused client may go on sending before the socket is closed under it. Closing with
 // unread input would reset the connection and might destroy the answer on its way.
 constexpr base::Nanos kLingerTime = 2 * base::kSecond;
@@ -162,6 +164,18 @@ std::string HttpDate() {
   return std::string(text.data(), size);
 }
 
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
+// A piece of a chunked body (RFC 9112, 7.1).
+std::string Chunk(const std::string& piece) {
+  std::array<char, 16> size{};
+  const int digits = std::snprintf(size.data(), size.size(), "%zx\r\n", piece.size());
+  std::string out;
+  out.reserve(static_cast<size_t>(digits) + piece.size() + 2);
+  out.append(size.data(), static_cast<size_t>(digits)).append(piece).append("\r\n");
+  return out;
+}
+
 struct Framing {
   bool keep_alive = false;
   bool http10 = false;
@@ -176,8 +190,14 @@ std::string ResponseHeader(const Response& response, const Framing& framing,
     out.append("\r\n").append(name).append(": ").append(value);
   };
   add("Date", HttpDate());
-  add("Content-Type", response.content_type);
-  add("Content-Length", std::to_string(response.body.size()));
+  if (response.status != 204) {  // RFC 9110, 8.6: there is no content whose length to tell
+    add("Content-Type", response.content_type);
+    if (response.source == nullptr) {
+      add("Content-Length", std::to_string(response.body.size()));
+    } else if (!framing.http10) {
+      add("Transfer-Encoding", "chunked");
+    }
+  }
   add("X-Request-Id", request_id);
   add("X-Content-Type-Options", "nosniff");
   add("Cache-Control", "no-store");
@@ -299,6 +319,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     Request request;
     request.id = request_id;
     request.client = client_;
+    request.last_event_id = std::string(View(parser.get()["Last-Event-ID"]));
     Endpoint endpoint = Endpoint::kHealth;
     bool takes_body = false;
     std::optional<Response> refusal = Route(parser.get(), &request, &endpoint, &takes_body);
@@ -350,6 +371,12 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     framing.keep_alive = framing.keep_alive && !context_->stopping && !client_gone_;
     Response response = std::move(*response_);
     response_.reset();
+    if (response.source != nullptr && !framing.head) {
+      const bool written = co_await WriteStream(std::move(response), framing, request_id);
+      exchange_.reset();
+      co_return written&& framing.keep_alive && !framing.http10;
+    }
+    exchange_.reset();
     if (!framing.keep_alive) {
       co_await WriteAndClose(std::move(response), framing, request_id);
       co_return false;
@@ -431,20 +458,29 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     exchange_->cancelled = context_->stopping;
     context_->handlers->Handle(endpoint, std::move(request), exchange_);
     while (!response_ && !closed_) {
-      if (waiting_ && !reading_ahead_ && !client_gone_ && !read_ahead_full()) {
-        reading_ahead_ = true;
-        stop_reading_ahead_ = false;
-        asio::co_spawn(loop_, ReadAhead(shared_from_this()), asio::detached);
+      if (waiting_) {
+        BeginReadAhead();
       }
       co_await Wakened();
     }
+    co_await EndReadAhead();
+  }
+
+  void BeginReadAhead() {
+    if (!reading_ahead_ && !client_gone_ && !read_ahead_full()) {
+      reading_ahead_ = true;
+      stop_reading_ahead_ = false;
+      asio::co_spawn(loop_, ReadAhead(shared_from_this()), asio::detached);
+    }
+  }
+
+  asio::awaitable<void> EndReadAhead() {
     stop_reading_ahead_ = true;
     while (reading_ahead_) {
       error_code ignored;
       stream_.socket().cancel(ignored);
       co_await Wakened();
     }
-    exchange_.reset();
   }
 
   asio::awaitable<void> Wakened() {
@@ -488,6 +524,54 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     SetDeadline(options().write_timeout);
     error_code error;
     co_await asio::async_write(stream_, buffers, asio::redirect_error(asio::use_awaitable, error));
+    co_return !error;
+  }
+
+  // Sends what the source makes until it ends. Each kWriteSlice has write_timeout: a client that
+  // takes nothing for that long is let go, one that is merely slow is not.
+  asio::awaitable<bool> WriteStream(Response response, Framing framing, std::string request_id) {
+    const std::shared_ptr<BodySource> source = response.source;
+    source->on_ready = [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) {
+        self->wake_.cancel();
+      }
+    };
+    std::string out = ResponseHeader(response, framing, request_id);
+    bool written = true;
+    while (written && !closed_ && !client_gone_) {
+      if (out.empty()) {
+        out = source->Take();
+        if (!out.empty() && !framing.http10) {
+          out = Chunk(out);
+        }
+      }
+      if (!out.empty()) {
+        std::string piece = std::move(out);
+        out.clear();
+        written = co_await WriteAll(std::move(piece));
+      } else if (source->ended()) {
+        break;
+      } else {
+        BeginReadAhead();
+        co_await Wakened();
+      }
+    }
+    source->on_ready = [] {};
+    co_await EndReadAhead();
+    if (written && source->ended() && !framing.http10 && !closed_ && !client_gone_) {
+      co_return co_await WriteAll(std::string(kLastChunk));
+    }
+    co_return false;
+  }
+
+  asio::awaitable<bool> WriteAll(std::string data) {
+    error_code error;
+    for (size_t begin = 0; begin < data.size() && !error; begin += kWriteSlice) {
+      SetDeadline(options().write_timeout);
+      const asio::const_buffer slice(data.data() + begin,
+                                     std::min(kWriteSlice, data.size() - begin));
+      co_await asio::async_write(stream_, slice, asio::redirect_error(asio::use_awaitable, error));
+    }
     co_return !error;
   }
 

@@ -345,6 +345,38 @@ std::string ToPublicJson(const Job& job) {
   return w.Take();
 }
 
+std::string ToSummaryJson(const Job& job) {
+  JsonWriter w;
+  WriteMetadata(job, &w);
+  return w.Take();
+}
+
+std::string ToListJson(const std::vector<Job>& jobs, const std::string& next_cursor) {
+  std::string out = R"({"jobs":[)";
+  for (const Job& job : jobs) {
+    out += (&job == &jobs.front() ? "" : ",") + ToSummaryJson(job);
+  }
+  out += "],";
+  if (next_cursor.empty()) {
+    return out + R"("next_cursor":null})";
+  }
+  JsonWriter w;
+  w.String("next_cursor", Sentence(next_cursor));
+  return out + w.Take().substr(1);
+}
+
+std::string ToOutputJson(int64_t offset, std::string_view bytes, int64_t lost) {
+  const bool utf8 = base::IsValidUtf8(bytes);
+  JsonWriter w;
+  w.Int("offset", offset);
+  if (lost > 0) {
+    w.Int("gap", lost);
+  }
+  w.String("encoding", utf8 ? "utf8" : "base64");
+  w.String("data", utf8 ? std::string(bytes) : base::Base64Encode(bytes));
+  return w.Take();
+}
+
 std::string ToAcceptedJson(const Job& job) {
   JsonWriter w;
   w.String("id", Sentence(job.id));

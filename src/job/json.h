@@ -37,6 +37,16 @@ struct ParsedSubmission {
 // valid UTF-8 are base64 with "stdout_encoding": "base64".
 std::string ToPublicJson(const Job& job);
 
+// The same without result: what lists and status events show.
+std::string ToSummaryJson(const Job& job);
+
+// The answer of GET /v1/execute.
+std::string ToListJson(const std::vector<Job>& jobs, const std::string& next_cursor);
+
+// A piece of a program's output, as stdout and stderr events show it. `lost`: bytes before it that
+// cannot be told any more.
+std::string ToOutputJson(int64_t offset, std::string_view bytes, int64_t lost);
+
 // The answer of POST /v1/execute: id, status, created_at.
 std::string ToAcceptedJson(const Job& job);
 

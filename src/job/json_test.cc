@@ -331,6 +331,30 @@ TEST(PublicJson, ShowsAQueuedJob) {
             R"({"id":"abc","status":"queued","created_at":"1970-01-01T00:00:00.000000001Z"})");
 }
 
+TEST(PublicJson, SummaryHasNoResult) {
+  Job j;
+  j.id = "abc";
+  j.submission.language = "go";
+  j.status = Status::kCompleted;
+  j.result.emplace();
+  const auto json = boost::json::parse(ToSummaryJson(j)).as_object();
+  EXPECT_EQ(json.at("status").as_string(), "completed");
+  EXPECT_FALSE(json.contains("result"));
+}
+
+TEST(PublicJson, ListsJobs) {
+  EXPECT_EQ(ToListJson({}, ""), R"({"jobs":[],"next_cursor":null})");
+  const auto json = boost::json::parse(ToListJson({Job{}, Job{}}, "1.a")).as_object();
+  EXPECT_EQ(json.at("jobs").as_array().size(), 2U);
+  EXPECT_EQ(json.at("next_cursor").as_string(), "1.a");
+}
+
+TEST(PublicJson, ShowsOutput) {
+  EXPECT_EQ(ToOutputJson(3, "a\n", 0), R"({"offset":3,"encoding":"utf8","data":"a\n"})");
+  EXPECT_EQ(ToOutputJson(9, "\xFF", 6),
+            R"({"offset":9,"gap":6,"encoding":"base64","data":"/w=="})");
+}
+
 TEST(PublicJson, ShowsAFailedJobWithItsError) {
   Job j;
   j.status = Status::kFailed;

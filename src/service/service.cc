@@ -129,18 +129,72 @@ void Service::Submit(std::string_view body, std::string tenant,
   });
 }
 
-void Service::Get(std::string id, std::function<void(std::optional<job::Job>, Refusal)> done) {
+void Service::Get(std::string id, OnJob done) {
+  if (!LooksLikeId(id)) {
+    done(nullptr, NotFound());
+    return;
+  }
+  const auto [entry, first] = readings_.try_emplace(id);
+  // What is under way may have been read before the change that the caller has heard of.
+  (first ? entry->second.now : entry->second.next).push_back(std::move(done));
+  if (first) {
+    Read(id);
+  }
+}
+
+void Service::Read(const std::string& id) {
+  store_.Get(id, [this, id](base::Result<job::Job> result) {
+    const auto entry = readings_.find(id);
+    const std::vector<OnJob> answered = std::exchange(entry->second.now, {});
+    entry->second.now.swap(entry->second.next);
+    if (entry->second.now.empty()) {
+      readings_.erase(entry);
+    } else {
+      Read(id);
+    }
+    const auto job = result ? std::make_shared<const job::Job>(std::move(*result)) : nullptr;
+    const Refusal refusal = result ? Refusal{} : FromStore(result.error());
+    for (const OnJob& done : answered) {
+      done(job, refusal);
+    }
+  });
+}
+
+void Service::Cancel(std::string id, std::function<void(std::optional<job::Job>, Refusal)> done) {
   if (!LooksLikeId(id)) {
     done(std::nullopt, NotFound());
     return;
   }
-  store_.Get(std::move(id), [done = std::move(done)](base::Result<job::Job> result) {
+  store_.Cancel(std::move(id), [done = std::move(done)](base::Result<job::Job> result) {
     if (result) {
       done(std::move(*result), {});
     } else {
       done(std::nullopt, FromStore(result.error()));
     }
   });
+}
+
+void Service::List(job::ListQuery query,
+                   std::function<void(std::optional<job::ListPage>, Refusal)> done) {
+  if (const language::Language* found = languages_.Find(query.language); found != nullptr) {
+    query.language = found->id;
+  }
+  store_.List(std::move(query), [done = std::move(done)](base::Result<job::ListPage> result) {
+    if (result) {
+      done(std::move(*result), {});
+    } else if (result.error().kind == base::ErrorKind::kInvalidArgument) {
+      done(std::nullopt, {Refusal::Kind::kInvalid,
+                          "a query parameter is not valid",
+                          {{"cursor", "must be the next_cursor of a page before"}}});
+    } else {
+      done(std::nullopt, FromStore(result.error()));
+    }
+  });
+}
+
+job::Store::WatchHandle Service::WatchOutput(std::string id, job::OutputPosition from,
+                                             job::Store::OutputListener listener) {
+  return store_.WatchOutput(std::move(id), from, std::move(listener));
 }
 
 job::Store::WatchHandle Service::Watch(std::string id, std::function<void()> changed) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "job/json.h"
@@ -46,7 +47,20 @@ class Service {
   void Submit(std::string_view body, std::string tenant,
               std::function<void(std::optional<Accepted>, Refusal)> done);
 
-  void Get(std::string id, std::function<void(std::optional<job::Job>, Refusal)> done);
+  // Null when it is refused. Those who ask while the store is being asked for the same job share
+  // one further answer, so that many who watch one job cost the store little.
+  using OnJob = std::function<void(std::shared_ptr<const job::Job>, Refusal)>;
+  void Get(std::string id, OnJob done);
+
+  // Cancels a job that is not final; answers it as it is then.
+  void Cancel(std::string id, std::function<void(std::optional<job::Job>, Refusal)> done);
+
+  // `query.language` may be an alias. Refuses a cursor that is none (kInvalid).
+  void List(job::ListQuery query, std::function<void(std::optional<job::ListPage>, Refusal)> done);
+
+  // As job::Store::WatchOutput.
+  job::Store::WatchHandle WatchOutput(std::string id, job::OutputPosition from,
+                                      job::Store::OutputListener listener);
 
   // Calls `changed` after each change of the job's status until the handle is destroyed.
   job::Store::WatchHandle Watch(std::string id, std::function<void()> changed);
@@ -56,9 +70,19 @@ class Service {
   const language::Registry& languages() const { return languages_; }
 
  private:
+  void Read(const std::string& id);
+
   Options options_;
   job::Store& store_;
   const language::Registry& languages_;
+
+  // Who gets the answer that is under way, and who came too late for it.
+  struct Reading {
+    std::vector<OnJob> now;
+    std::vector<OnJob> next;
+  };
+
+  std::unordered_map<std::string, Reading> readings_;
 };
 
 }  // namespace service

@@ -81,6 +81,10 @@ class Contract:
             if body:
                 raise ContractError(f"{where}: HEAD has a body")
             return
+        if "content" not in declared:
+            if body or "content-type" in headers:
+                raise ContractError(f"{where}: undeclared content")
+            return
         kind = headers.get("content-type", "").split(";")[0].strip()
         if kind not in declared["content"]:
             raise ContractError(f"{where}: undeclared content type {kind!r}")
@@ -91,6 +95,12 @@ class Contract:
                     raise ContractError(f"{where}: the body says status {value['status']}")
                 if value["request_id"] != headers["x-request-id"]:
                     raise ContractError(f"{where}: request_id and X-Request-Id differ")
+
+    def check_event(self, kind, data):
+        """`data` is the decoded JSON of an event of /v1/execute/{id}/events."""
+        schema = {"status": "JobSummary", "stdout": "OutputEvent", "stderr": "OutputEvent",
+                  "result": "Job"}[kind]
+        self._validate(f"event {kind}", data, self.schema(schema))
 
     @staticmethod
     def _validate(where, value, schema):
