@@ -14,7 +14,7 @@
 namespace store {
 namespace {
 
-constexpr std::chrono::milliseconds kCollectFor(50);
+constexpr std::chrono::milliseconds kCollectFor(20);
 constexpr size_t kCollectBytes = size_t{32} << 10;
 constexpr std::string_view kNoEntry = "0-0";
 
