@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+import docker_engine
 from service import RUNNING, SANDBOXD, running
 
 IN_CI = os.environ.get("CI") == "true"
@@ -37,3 +38,12 @@ def start_service():
     """Starts services with environments of their own: start_service(JOB_TTL="1s")."""
     with contextlib.ExitStack() as stack:
         yield lambda **environment: stack.enter_context(running(**environment))
+
+
+@pytest.fixture(scope="session")
+def docker():
+    """A dockerd of the tests' own, with the runner image."""
+    if missing := docker_engine.missing():
+        pytest.skip(missing)
+    with docker_engine.engine() as created:
+        yield created
