@@ -3,7 +3,7 @@
 #   api      sandboxd without toolchains, as a user of its own: ROLE=api
 #   worker   sandboxd with Go and Python for the native backend. Starts as root and gives that up; what
 #            it must be allowed is in deploy/compose/compose.yaml
-#   docker   api and Docker's command line client: SANDBOX_BACKEND=docker
+#   docker   sandboxd and Docker's command line client, for SANDBOX_BACKEND=docker; starts as root, too
 #
 #   docker build -t code-sandbox --target docker -f deploy/docker/service.Dockerfile .
 #
@@ -54,5 +54,6 @@ ENV SANDBOX_SERVICE_USER=sandboxd
 
 FROM ${DOCKER_CLI} AS cli
 
-FROM api AS docker
+FROM runtime AS docker
 COPY --from=cli /usr/local/bin/docker /usr/local/bin/docker
+ENV SANDBOX_SERVICE_USER=sandboxd

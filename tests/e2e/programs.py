@@ -16,6 +16,8 @@ import base64
 import pathlib
 import tomllib
 
+from service import stream
+
 ROOT = pathlib.Path(__file__).resolve().parents[1] / "programs"
 SOURCES = {"go": "main.go", "python": "main.py"}
 KEYS = {
@@ -95,6 +97,34 @@ class Program:
             if key in expect:
                 # The cut falls before a character that would cross the limit.
                 assert expect[key] - 3 <= len(data) <= expect[key]
+
+    def check_job(self, job):
+        """Compares a finished job, as the API gives it, with what is expected."""
+        expect = self.expect
+        assert job["status"] == "completed", job
+        assert job["language"] == self.language
+        assert job["attempts"] == 1
+        result = job["result"]
+        summary = {k: v for k, v in result.items() if k not in ("stdout", "stderr")}
+        context = (summary, result["stdout"][:2000], result["stderr"][:2000])
+        assert result["verdict"] == expect["verdict"], context
+        assert result.get("exit_code") == expect.get("exit_code"), context
+        assert result.get("signal") == expect.get("signal") or expect["verdict"] != "signalled", (
+            context)
+        for name in ("stdout_truncated", "stderr_truncated"):
+            assert result[name] == expect.get(name, False), context
+        assert result["stdout_encoding"] == expect.get("stdout_encoding", "utf8"), context
+        self.check_output(stream(result, "stdout"), stream(result, "stderr"))
+        assert expect.get("message_contains", "") in result["message"], context
+
+        assert ("compile" in result) == (self.language == "go"), context
+        for part in expect.get("compile_stderr_contains", []):
+            assert part in result["compile"]["stderr"], context
+        if expect["verdict"] == "compile_error":
+            assert result["compile"]["exit_code"] != 0, context
+        else:
+            assert result["usage"]["wall_time_ms"] > 0, context
+            assert result["usage"]["processes_peak"] >= 1, context
 
 
 def discover():
