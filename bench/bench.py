@@ -226,8 +226,8 @@ def free_port():
 
 
 @contextlib.contextmanager
-def service(folder):
-    """Starts sandboxd; yields (process, port)."""
+def service(folder, **settings):
+    """Starts sandboxd with these variables besides; yields (process, port)."""
     binary = pathlib.Path(os.environ.get("BUILD_DIR", ROOT / "build")) / "sandboxd"
     port = free_port()
     env = os.environ | {
@@ -236,6 +236,7 @@ def service(folder):
         "STATE_DIR": str(folder / "state"),
         "JOB_STORE": "sqlite",
         "LOG_LEVEL": "warning",
+        **settings,
     }
     env.setdefault("SANDBOX_LANGUAGE_DIR", str(ROOT / "config/languages"))
     env.setdefault("SANDBOX_SECCOMP_DIR", str(ROOT / "config/seccomp"))

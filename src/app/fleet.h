@@ -18,7 +18,7 @@ namespace app {
 class FleetMember {
  public:
   FleetMember(boost::asio::io_context& loop, job::Fleet& fleet);
-  ~FleetMember();
+  ~FleetMember();  // NOLINT(bugprone-exception-escape): as in fleet.cc
   FleetMember(const FleetMember&) = delete;
   FleetMember& operator=(const FleetMember&) = delete;
 

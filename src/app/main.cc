@@ -69,7 +69,7 @@ class App {
     if (!prepared) {
       return Fail(prepared.error());
     }
-    Say("This machine can run jobs.");
+    Say(runs_jobs() ? "This machine can run jobs." : "This machine can serve the API.");
     return 0;
   }
 

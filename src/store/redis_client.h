@@ -49,7 +49,7 @@ class RedisClient {
 
   // `name`: for CLIENT LIST.
   RedisClient(boost::asio::io_context& loop, RedisOptions options, std::string name, Events events);
-  ~RedisClient();
+  ~RedisClient();  // NOLINT(bugprone-exception-escape): as in redis_client.cc
   RedisClient(const RedisClient&) = delete;
   RedisClient& operator=(const RedisClient&) = delete;
 

@@ -118,10 +118,10 @@ class RedisOutput::Impl : public std::enable_shared_from_this<RedisOutput::Impl>
       return;
     }
     // One connection answers in order: the last answer comes after all others.
-    for (size_t i = 0; i < of_job.size(); ++i) {
-      LookFor(
-          id, of_job[i], i + 1 == of_job.size() ? std::move(told) : [] {});
+    for (size_t i = 0; i + 1 < of_job.size(); ++i) {
+      LookFor(id, of_job[i], [] {});
     }
+    LookFor(id, of_job.back(), std::move(told));
   }
 
   void LookForAll() {

@@ -40,7 +40,7 @@ struct TlsOptions {
 class RedisSocket {
  public:
   explicit RedisSocket(boost::asio::io_context& loop);
-  ~RedisSocket();
+  ~RedisSocket();  // NOLINT(bugprone-exception-escape): as in redis_socket.cc
   RedisSocket(const RedisSocket&) = delete;
   RedisSocket& operator=(const RedisSocket&) = delete;
 

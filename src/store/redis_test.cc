@@ -178,6 +178,19 @@ TEST_P(RedisStoreTest, FieldsOfANewerVersionAreLeftAlone) {
   EXPECT_EQ(Raw({"HGET", JobKey("a"), "v"})->text, "2");
 }
 
+TEST_P(RedisStoreTest, ARecordThatSomeoneDeletedLeavesNothingBehind) {
+  ASSERT_TRUE(Submit("runs").has_value());
+  ASSERT_TRUE(Submit("waits").has_value());
+  const job::Lease lease = LeaseOne();
+  ASSERT_TRUE(Raw({"DEL", JobKey("runs"), JobKey("waits")}).has_value());
+  EXPECT_FAILS(Finish(lease), ErrorKind::kConflict);
+  EXPECT_TRUE(Lease(1).empty());
+  now_ += options_.lease_time;
+  Sweep();
+  ExpectStats(0, 0);
+  ExpectNothingForEver();
+}
+
 TEST_P(RedisStoreTest, AFlushOfTheScriptsIsNotNoticed) {
   ASSERT_TRUE(Submit("a").has_value());
   ASSERT_TRUE(Raw({"SCRIPT", "FLUSH"}).has_value());

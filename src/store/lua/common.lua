@@ -73,12 +73,16 @@ local function unqueue(id, tenant)
   if redis.call('EXISTS', queue_key(tenant)) == 0 then redis.call('ZREM', ring, tenant) end
 end
 
--- Ends the ownership of a running job.
-local function drop_lease(id, entry, token)
+local function drop_entry(entry)
   redis.call('XACK', run, group, entry)
   redis.call('XDEL', run, entry)
   if redis.call('XLEN', run) == 0 then redis.call('DEL', run) end
   redis.call('HINCRBY', state, 'running', -1)
+end
+
+-- Ends the ownership of a running job.
+local function drop_lease(id, entry, token)
+  drop_entry(entry)
   expire_in(output_key(id, token), output_retention_ms)
 end
 
@@ -131,10 +135,9 @@ local function expire_leases(lease_ms, max_attempts, ttl_ms, grace_ms)
       local id = entry[2][2]
       local j = redis.call('HMGET', job_key(id), 'entry', 'token', 'tenant', 'seq', 'attempts',
         'cancel')
-      if j[1] ~= entry[1] then  -- its record is gone
-        redis.call('XACK', run, group, entry[1])
-        redis.call('XDEL', run, entry[1])
-        redis.call('HINCRBY', state, 'running', -1)
+      if j[1] ~= entry[1] then  -- its record is gone: evicted, or deleted by hand
+        drop_entry(entry[1])
+        settle(ttl_ms)
       else
         drop_lease(id, entry[1], j[2])
         if not j[6] and tonumber(j[5]) >= max_attempts then
@@ -145,7 +148,7 @@ local function expire_leases(lease_ms, max_attempts, ttl_ms, grace_ms)
         end
       end
     end
-  until cursor == '0-0'
+  until cursor == '0-0' or redis.call('EXISTS', run) == 0
   if woken then wake() end
 end
 
