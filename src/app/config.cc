@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <memory>
 
@@ -369,6 +371,18 @@ base::Result<Config> ReadConfig(const Environment& environment) {
     return base::InvalidArgument(errors);
   }
   return config;
+}
+
+void EraseSecrets() {
+  const Environment none = [](const char*) { return std::nullopt; };
+  for (const Variable& variable : Variables(none)) {
+    // NOLINTBEGIN(concurrency-mt-unsafe): one thread yet
+    if (char* value = variable.secret ? std::getenv(variable.name) : nullptr; value != nullptr) {
+      ::explicit_bzero(value, std::strlen(value));  // the block that the kernel made at exec
+      ::unsetenv(variable.name);
+    }
+    // NOLINTEND(concurrency-mt-unsafe)
+  }
 }
 
 std::string ConfigHelp() {

@@ -75,6 +75,10 @@ using Environment = std::function<std::optional<std::string>(const char*)>;
 // the current user.
 base::Result<Config> ReadConfig(const Environment& environment);
 
+// Overwrites the secrets in this process's environment, where /proc shows them, and removes their
+// variables. To be called once they have been read, while there is one thread.
+void EraseSecrets();
+
 // The table of docs/configuration.md, in Markdown.
 std::string ConfigMarkdown();
 

@@ -12,6 +12,7 @@
 #include <cstdlib>
 
 #include "app/config.h"
+#include "app/confine.h"
 #include "app/fleet.h"
 #include "app/privileges.h"
 #include "app/stores.h"
@@ -21,6 +22,7 @@
 #include "executor/executor.h"
 #include "http/server.h"
 #include "language/language.h"
+#include "linux/syscall.h"
 #include "sandbox/client.h"
 #include "sandbox/policy.h"
 #include "service/service.h"
@@ -109,7 +111,18 @@ class App {
         return dropped;
       }
     }
-    return Harden();
+    if (auto hardened = Harden(); !hardened) {
+      return hardened;
+    }
+    if (auto reachable = CheckStateDir(config_); !reachable) {
+      return reachable;
+    }
+    auto confined = Confine(ConfinementFor(config_));
+    if (!confined) {
+      return confined.error();
+    }
+    confined_ = std::move(*confined);
+    return {};
   }
 
   bool runs_jobs() const { return config_.role != "api"; }
@@ -263,6 +276,7 @@ class App {
 
   void AnnounceMachine() const {
     Say("  role:      " + config_.role);
+    Say("  confined:  " + (confined_.empty() ? "not yet" : confined_));
     Say("  store:     " + config_.job_store +
         (config_.job_store == "sqlite"  ? " in " + config_.state_dir
          : config_.job_store == "redis" ? " at " + config_.redis_addr
@@ -335,6 +349,7 @@ class App {
   language::Registry offered_;    // what jobs may ask for
   sandbox::Launcher launcher_;    // until the backend takes it over
   std::string isolation_;
+  std::string confined_;
   std::unique_ptr<sandbox::Backend> backend_;
   std::unique_ptr<job::Store> store_;
   std::optional<FleetMember> fleet_;  // when the store is shared
@@ -359,6 +374,7 @@ constexpr char kHelp[] =
     "Configuration is by environment variables only:\n";
 
 int Main(int argc, char** argv) {
+  linux::CloseRange(3, ~0U, 0);  // whatever was inherited is nothing that it needs
   static constexpr option kOptions[] = {{"help", no_argument, nullptr, 'h'},
                                         {"version", no_argument, nullptr, 'v'},
                                         {"print-config-docs", no_argument, nullptr, 'd'},
@@ -399,8 +415,7 @@ int Main(int argc, char** argv) {
   if (!config) {
     return Fail(config.error());
   }
-  // Read once; nothing that reads this process's environment later finds a secret.
-  ::unsetenv("REDIS_PASSWORD");  // NOLINT(concurrency-mt-unsafe): one thread yet
+  EraseSecrets();
   base::SetLogLevel(config->log_level == "debug"     ? LogLevel::kDebug
                     : config->log_level == "warning" ? LogLevel::kWarning
                     : config->log_level == "error"   ? LogLevel::kError

@@ -71,7 +71,8 @@ Result<void> MakeFolder(const std::string& path, mode_t mode, const User* owner)
 }
 
 Result<void> DropPrivileges(const User& user) {
-  if (::setgroups(0, nullptr) != 0 || ::setresgid(user.gid, user.gid, user.gid) != 0 ||
+  if (!linux::DropBoundingSet() || ::setgroups(0, nullptr) != 0 ||
+      ::setresgid(user.gid, user.gid, user.gid) != 0 ||
       ::setresuid(user.uid, user.uid, user.uid) != 0) {
     return base::SysError("become the service user", errno);
   }

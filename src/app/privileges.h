@@ -21,7 +21,7 @@ base::Result<User> FindUser(const std::string& text);
 // Makes a folder that only this service uses. As root it is given to `owner`, by descriptor.
 base::Result<void> MakeFolder(const std::string& path, mode_t mode, const User* owner);
 
-// Becomes `user`, for good: no other group, no way back.
+// Becomes `user`, for good: no other group, an empty bounding set, no way back.
 base::Result<void> DropPrivileges(const User& user);
 
 // Gives up every capability, what exec could bring, core dumps, and being traced.

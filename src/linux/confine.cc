@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstddef>
 
 #include "linux/syscall.h"
 
@@ -21,6 +22,15 @@
 
 namespace linux {
 namespace {
+
+constexpr uint64_t kBindTcp = 1ULL << 0;  // ABI 4
+constexpr uint64_t kConnectTcp = 1ULL << 1;
+constexpr int kRuleNetPort = 2;
+
+struct NetPortAttr {
+  uint64_t allowed_access;
+  uint64_t port;
+};
 
 constexpr uint64_t kScopeAbstractUnixSocket = 1ULL << 0;  // ABI 6
 constexpr uint64_t kScopeSignal = 1ULL << 1;
@@ -64,6 +74,11 @@ bool Allow(int ruleset, const char* path, uint64_t rights) {
   rule.allowed_access = rights;
   rule.parent_fd = fd.get();
   return ::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+}
+
+bool AllowPort(int ruleset, uint16_t port, uint64_t rights) {
+  const NetPortAttr rule{rights, port};
+  return ::syscall(SYS_landlock_add_rule, ruleset, kRuleNetPort, &rule, 0) == 0;
 }
 
 }  // namespace
@@ -141,8 +156,45 @@ bool RestrictWithLandlock(int abi, const char* const* read_only) {
   return ok && ::syscall(SYS_landlock_restrict_self, fd, 0) == 0;
 }
 
-bool LoadSeccomp(const sock_fprog& program) {
-  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+bool RestrictService(int abi, const ServiceRules& rules) {
+  const uint64_t all = AllRights(abi);
+  RulesetAttr attr{};
+  attr.handled_access_fs = all;
+  size_t size = sizeof(attr.handled_access_fs);
+  if (abi >= 4) {
+    attr.handled_access_net = kBindTcp | kConnectTcp;
+    size = offsetof(RulesetAttr, scoped);
+  }
+  if (abi >= 6) {
+    attr.scoped = kScopeAbstractUnixSocket | kScopeSignal;
+    size = sizeof(attr);
+  }
+  const base::UniqueFd ruleset(
+      static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, size, 0)));
+  const int fd = ruleset.get();
+  bool ok = ruleset.valid();
+  for (const char* const* path = rules.read; ok && *path != nullptr; ++path) {
+    ok = Allow(fd, *path, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+  }
+  for (const char* const* path = rules.write; ok && *path != nullptr; ++path) {
+    ok = Allow(fd, *path,
+               all & (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
+                      LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE |
+                      LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR |
+                      LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR));
+  }
+  for (const uint16_t* port = rules.listen; ok && abi >= 4 && *port != 0; ++port) {
+    ok = AllowPort(fd, *port, kBindTcp);
+  }
+  for (const uint16_t* port = rules.connect; ok && abi >= 4 && *port != 0; ++port) {
+    ok = AllowPort(fd, *port, kConnectTcp);
+  }
+  return ok && ::syscall(SYS_landlock_restrict_self, fd, 0) == 0;
+}
+
+bool LoadSeccomp(const sock_fprog& program, SeccompLog log) {
+  const unsigned flags = log == SeccompLog::kRefusals ? SECCOMP_FILTER_FLAG_LOG : 0;
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) == 0;
 }
 
 }  // namespace linux

@@ -3,6 +3,8 @@
 #include <linux/filter.h>
 #include <sys/resource.h>
 
+#include <cstdint>
+
 // The irreversible steps that confine the calling process. For the launcher's children after
 // clone3: no allocation, no locks. Each returns false with errno; the caller must then exit.
 namespace linux {
@@ -26,7 +28,21 @@ int LandlockAbi();
 // REQUIRES: no_new_privs.
 bool RestrictWithLandlock(int abi, const char* const* read_only);
 
+// What a service may use beside what it holds open. The lists end with a null or a 0.
+struct ServiceRules {
+  const char* const* read;   // folders whose files may be read
+  const char* const* write;  // folders whose files may be read, changed, made and removed
+  const uint16_t* listen;    // TCP ports (ABI 4)
+  const uint16_t* connect;
+};
+
+// A Landlock domain for a service: nothing else is opened, nothing is executed, no device, socket
+// or link is made; signals and abstract sockets stay inside (ABI 6). REQUIRES: no_new_privs.
+bool RestrictService(int abi, const ServiceRules& rules);
+
+enum class SeccompLog { kNothing, kRefusals };
+
 // REQUIRES: no_new_privs.
-bool LoadSeccomp(const sock_fprog& program);
+bool LoadSeccomp(const sock_fprog& program, SeccompLog log = SeccompLog::kNothing);
 
 }  // namespace linux

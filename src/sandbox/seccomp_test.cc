@@ -179,7 +179,8 @@ TEST_P(SeccompTest, RandomCallsGetWhatThePolicySays) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, SeccompTest, ::testing::Values("run", "compile", "init"),
+INSTANTIATE_TEST_SUITE_P(Policies, SeccompTest,
+                         ::testing::Values("run", "compile", "init", "service"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 // What no program may ever be given, whoever edits the files.

@@ -17,6 +17,7 @@ constexpr const char* kSettings = R"(
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA foreign_keys = ON;
+  PRAGMA temp_store = MEMORY;
   PRAGMA cache_size = -1024;
   PRAGMA mmap_size = 0;
   PRAGMA journal_size_limit = 16777216;

@@ -154,6 +154,7 @@ class Service(Client):
         self.environment["STATE_DIR"] = str(self.folder / "state")
         self.environment.update(environment)
         self.process = None
+        self.pass_fds = ()  # descriptors to let it inherit
 
     def start(self, **changes):
         self.launch(**changes)
@@ -167,7 +168,8 @@ class Service(Client):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [str(SANDBOXD)], env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, cwd=self.folder, start_new_session=True)
+                stderr=log, cwd=self.folder, start_new_session=True,
+                pass_fds=self.pass_fds)
         return self
 
     def _healthy(self):

@@ -11,6 +11,9 @@
 
 FUZZ(config, input) {
   constexpr std::string_view kPassword = "correct horse battery";
+  if (input.find(kPassword) != std::string_view::npos) {
+    return;  // it would be right to repeat it from there
+  }
   std::map<std::string, std::string, std::less<>> variables;
   fuzz::Input lines(input);
   while (!lines.empty()) {

@@ -1,21 +1,14 @@
-# The fuzzers: every .cc of this folder but the replay is a program of its own. The code under test is
-# compiled once, with libFuzzer's coverage.
-file(GLOB fuzzed CONFIGURE_DEPENDS src/base/*.cc src/job/*.cc src/language/*.cc)
-list(FILTER fuzzed EXCLUDE REGEX "_test\\.cc$")
-add_library(fuzzed STATIC ${fuzzed}
-  src/app/config.cc
-  src/http/router.cc
-  src/sandbox/policy.cc
-  src/sandbox/launcher/check.cc
-  src/sandbox/launcher/payload_parser.cc)
-target_link_libraries(fuzzed PUBLIC boost_json spdlog::spdlog Threads::Threads PkgConfig::SECCOMP
-  PkgConfig::TOMLPP)
-
+# The fuzzers: every .cc of this folder but the replay is a program of its own, which links the modules
+# compiled with libFuzzer's coverage.
 file(GLOB fuzzers CONFIGURE_DEPENDS tests/fuzz/*.cc)
 list(FILTER fuzzers EXCLUDE REGEX "_test\\.cc$")
+add_custom_target(fuzzers)
 foreach(source ${fuzzers})
   get_filename_component(name ${source} NAME_WE)
-  add_executable(fuzz_${name} ${source})
+  add_executable(fuzz_${name} EXCLUDE_FROM_ALL ${source})
   target_compile_definitions(fuzz_${name} PRIVATE LIBFUZZER SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  target_link_libraries(fuzz_${name} PRIVATE fuzzed -fsanitize=fuzzer)
+  target_link_libraries(fuzz_${name} PRIVATE http store sandbox language launcher_parts
+    -fsanitize=fuzzer)
+  add_dependencies(fuzzers fuzz_${name})
 endforeach()
+target_sources(fuzz_config PRIVATE src/app/config.cc)

@@ -17,7 +17,7 @@ struct Loaded {
 const std::vector<Loaded>& Policies() {
   static const auto* policies = [] {
     auto* made = new std::vector<Loaded>;
-    for (const char* name : {"run", "compile", "init"}) {
+    for (const char* name : {"run", "compile", "init", "service"}) {
       const std::string file = std::string(SOURCE_DIR) + "/config/seccomp/" + name + ".toml";
       const auto filter = sandbox::CompileFilter(file);
       MUST(filter);
