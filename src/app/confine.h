@@ -23,9 +23,10 @@ struct Confinement {
 Confinement ConfinementFor(const Config& config);
 
 // Confines this thread and all that it starts, for good. To be called once, before any other thread
-// is started and after no_new_privs is set; what must start programs later is started before. Answers what is in force, for the start message:
-// "seccomp, landlock abi 6"; a kernel without Landlock goes without it, every other failure is an
-// error. Built with a sanitizer it does nothing and says so: their runtimes need more calls.
+// is started and after no_new_privs is set; what must start programs later is started before.
+// Answers what is in force, for the start message: "seccomp, landlock abi 6"; a kernel without
+// Landlock goes without it, every other failure is an error. Built with a sanitizer it does nothing
+// and says so: their runtimes need more calls.
 base::Result<std::string> Confine(const Confinement& confinement);
 
 }  // namespace app

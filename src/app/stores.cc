@@ -11,8 +11,13 @@
 #include "store/stores.h"
 
 namespace app {
-
 namespace {
+
+base::Error OutOfReach(const Config& config) {
+  return base::InvalidArgument("STATE_DIR: the service user (SANDBOX_SERVICE_USER, uid " +
+                               std::to_string(::geteuid()) + ") cannot reach " + config.state_dir +
+                               "; every folder above it must be searchable by that user");
+}
 
 OpenedStore OpenRedis(const Config& config, const job::StoreOptions& jobs,
                       boost::asio::io_context& loop) {
@@ -35,6 +40,13 @@ OpenedStore OpenRedis(const Config& config, const job::StoreOptions& jobs,
 
 }  // namespace
 
+base::Result<void> CheckStateDir(const Config& config) {
+  if (config.job_store == "sqlite" && ::access(config.state_dir.c_str(), R_OK | W_OK | X_OK) != 0) {
+    return OutOfReach(config);
+  }
+  return {};
+}
+
 base::Result<OpenedStore> OpenStore(const Config& config, boost::asio::io_context& loop) {
   job::StoreOptions options;
   options.max_queued = config.queue_size;
@@ -52,10 +64,7 @@ base::Result<OpenedStore> OpenStore(const Config& config, boost::asio::io_contex
   }
   auto opened = store::OpenSqliteStore(config.state_dir + "/jobs.db", options, post);
   if (!opened && opened.error().sys_errno == EACCES) {
-    return base::InvalidArgument("STATE_DIR: the service user (SANDBOX_SERVICE_USER, uid " +
-                                 std::to_string(::geteuid()) + ") cannot reach " +
-                                 config.state_dir +
-                                 "; every folder above it must be searchable by that user");
+    return OutOfReach(config);
   }
   if (!opened) {
     return opened.error();

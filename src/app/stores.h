@@ -22,4 +22,8 @@ struct OpenedStore {
 // redis does not: it connects in the background.
 base::Result<OpenedStore> OpenStore(const Config& config, boost::asio::io_context& loop);
 
+// kInvalidArgument unless this process's user can use the folder of the embedded store, if there is
+// one.
+base::Result<void> CheckStateDir(const Config& config);
+
 }  // namespace app

@@ -2,10 +2,11 @@
 
 import os
 import pathlib
+import subprocess
 
 import pytest
 
-from service import Service, eventually
+from service import SANDBOXD, Service, base_environment, eventually, free_port
 
 SECRET = "correct-horse-battery-staple"
 AS_ROOT = os.geteuid() == 0
@@ -87,6 +88,22 @@ def test_nobodyMayTraceOrReadTheService(service, launcher):
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_stateFolderOutOfReach_isSaidBeforeTheServiceStarts(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    # As root the service user is another one, which may not pass; else nobody may.
+    closed.chmod(0o700 if AS_ROOT else 0)
+    environment = {**base_environment(), "STATE_DIR": str(closed / "state"),
+                   "HTTP_PORT": str(free_port())}
+    done = subprocess.run([str(SANDBOXD)], env=environment, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=300)
+    closed.chmod(0o700)
+    assert done.returncode == 2, done.stderr
+    assert str(closed / "state") in done.stderr
+    if AS_ROOT:
+        assert "STATE_DIR" in done.stderr and "searchable" in done.stderr
 
 
 def test_secrets_areGoneFromTheEnvironment(start_service):
