@@ -52,6 +52,7 @@ struct Config {
   base::Nanos max_timeout = 0;
   int64_t memory = 0;
   int64_t processes = 0;
+  int64_t cpus = 0;
   int64_t output = 0;
   int64_t compile_cache = 0;
   int64_t slots = 0;

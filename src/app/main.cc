@@ -150,6 +150,7 @@ class App {
     native.launcher = config_.launcher;
     native.min_isolation = config_.min_isolation;
     native.park = static_cast<uint32_t>(config_.slots);
+    native.cpus = static_cast<uint32_t>(config_.cpus);
     auto launcher = sandbox::StartLauncher(native, *filters);
     if (!launcher) {
       return launcher.error();

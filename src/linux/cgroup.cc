@@ -395,11 +395,25 @@ bool CgroupBase::SetMemory(const CgroupLeaf& leaf, int64_t bytes) const {
   const bool limited = WriteNumber(memory, "memory.limit_in_bytes", bytes);
   const bool swap_off =
       WriteNumber(memory, "memory.memsw.limit_in_bytes", bytes) || errno == ENOENT;
-  return limited && swap_off && WriteText(memory, "memory.swappiness", "0");
+  // Without this limit they are not counted at all, and a job could fill the bounds that all
+  // sockets of the machine share (net.ipv4.tcp_mem, udp_mem). Kernels without IP sockets lack the
+  // file.
+  const bool sockets =
+      WriteNumber(memory, "memory.kmem.tcp.limit_in_bytes", bytes / 4) || errno == ENOENT;
+  return limited && swap_off && sockets && WriteText(memory, "memory.swappiness", "0");
 }
 
 bool CgroupBase::SetTasks(const CgroupLeaf& leaf, int64_t tasks) const {
   return WriteNumber(leaf.folders[version_ == 2 ? 0 : kPids], "pids.max", tasks);
+}
+
+bool CgroupBase::SetCpus(const CgroupLeaf& leaf, int64_t cpus) const {
+  constexpr int64_t kPeriodMicros = 100'000;
+  if (version_ == 2) {
+    return WriteNumber(leaf.folders[0], "cpu.max", cpus * kPeriodMicros);  // the period is 100 ms
+  }
+  return WriteNumber(leaf.folders[kCpu], "cpu.cfs_period_us", kPeriodMicros) &&
+         WriteNumber(leaf.folders[kCpu], "cpu.cfs_quota_us", cpus * kPeriodMicros);
 }
 
 void CgroupBase::ResetPeaks(const CgroupLeaf& leaf) const {

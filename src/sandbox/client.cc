@@ -189,11 +189,10 @@ Cause ToCause(const wire::Reply& reply) {
   if (has(wire::kEndedWall)) {
     return Cause::kWallTimeLimit;
   }
-  const bool signalled = has(wire::kHasStatus) && WIFSIGNALED(reply.wait_status);
-  if (has(wire::kEndedCpu) || (signalled && WTERMSIG(reply.wait_status) == SIGXCPU)) {
+  if (has(wire::kEndedCpu)) {
     return Cause::kCpuTimeLimit;
   }
-  if (signalled) {
+  if (has(wire::kHasStatus) && WIFSIGNALED(reply.wait_status)) {
     return WTERMSIG(reply.wait_status) == SIGSYS ? Cause::kPolicyViolation : Cause::kSignalled;
   }
   return Cause::kExited;
@@ -210,6 +209,7 @@ Result<Launcher> StartLauncher(const NativeOptions& options, const Filters& filt
                                                                   : wire::Isolation::kNoCgroup);
   setup.uid_base = options.uid_base;
   setup.park = options.park;
+  setup.cpus = options.cpus;
   if (options.mounts.size() > setup.mounts.size()) {
     return base::InvalidArgument("too many read-only folders for sandboxes");
   }
@@ -373,6 +373,10 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
     }
     UniqueFd err_read(err[0]);
     const UniqueFd err_write(err[1]);
+    // The program runs as another user: so that it can also open its streams by name (/dev/stdout).
+    if (::fchmod(out_write.get(), 0622) != 0 || ::fchmod(err_write.get(), 0622) != 0) {
+      return base::SysError("open a stream for writing", errno);
+    }
     message->request.id = run.id;
     std::array<int, wire::kMaxFds> fds = {message->payload.get(), message->stdin_fd.get(),
                                           out_write.get(), err_write.get()};

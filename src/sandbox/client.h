@@ -25,6 +25,7 @@ struct NativeOptions {
   std::string min_isolation = "rootless";  // no-cgroup, rootless or full
   uint32_t uid_base = 1879048192;  // 0x70000000: the range that systemd's UIDS-GIDS leaves unused
   uint32_t park = 2;
+  uint32_t cpus = 0;  // processors' worth of time that a sandbox may use; 0: not bounded
   std::vector<ReadOnlyMount> mounts;
 };
 

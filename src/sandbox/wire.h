@@ -50,7 +50,7 @@ struct Setup {
   uint32_t uid_base;       // first of 2 * kMaxSandboxes host ids that nothing else uses
   uint32_t park;           // sandboxes kept ready
   uint32_t mount_count;
-  uint32_t unused;
+  uint32_t cpus;  // processors' worth of time for each sandbox, 0: not bounded
   std::array<Mount, kMaxMounts> mounts;  // read-only folders of the operator
 };
 

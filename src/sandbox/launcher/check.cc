@@ -18,6 +18,7 @@ constexpr int64_t kMaxProcesses = 32768;
 constexpr int64_t kMinOpenFiles = 16;
 constexpr int64_t kMaxOpenFiles = 1 << 20;
 constexpr uint32_t kMinUid = 1000;
+constexpr uint32_t kMaxCpus = 4096;
 
 bool EndsWithNul(const wire::Name& name) {
   return std::memchr(name.data(), 0, name.size()) != nullptr;
@@ -52,7 +53,8 @@ bool CheckSetup(const wire::Setup& setup, int fd_count) {
   bool ok = setup.version == wire::kVersion && fd_count == wire::kPolicies &&
             setup.mount_count <= wire::kMaxMounts && setup.park <= wire::kMaxSandboxes / 2 &&
             setup.min_isolation <= static_cast<uint32_t>(wire::Isolation::kFull) &&
-            setup.uid_base >= kMinUid && setup.uid_base < 0xFFFFFFFF - 2 * wire::kMaxSandboxes;
+            setup.uid_base >= kMinUid && setup.uid_base < 0xFFFFFFFF - 2 * wire::kMaxSandboxes &&
+            setup.cpus <= kMaxCpus;
   for (uint32_t i = 0; ok && i < setup.mount_count; ++i) {
     const wire::Mount& mount = setup.mounts[i];
     ok = EndsWithNul(mount.source) && EndsWithNul(mount.target) && mount.source[0] == '/' &&

@@ -71,15 +71,16 @@ bool BuildRoot(const Context& context, wire::Step* step);
 // uid, so that folders above them may be closed to others. Part one of BuildRoot.
 bool OpenSources(const Context& context, wire::Step* step);
 
-// The program's side of the fork in pid 1: confines itself and execs. Reports a failing step
-// through `error_pipe`, which closes on exec. Never returns.
+// The program's side of the fork in pid 1: confines itself and execs, but not before `link`, a
+// socket to pid 1 that closes on exec, has said that pid 1 is confined. Reports a failing step
+// through it. Never returns.
 struct JobStart {
   const Context* context;
   const ControlRun* run;
   int stdin_fd;
   int stdout_fd;
   int stderr_fd;
-  int error_pipe;
+  int link;
   char** argv;
   char** envp;
 };

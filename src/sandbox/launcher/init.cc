@@ -173,36 +173,42 @@ void InitMain(const Context& context, int control) {
   ::sigaddset(&child, SIGCHLD);
   ::pthread_sigmask(SIG_BLOCK, &child, nullptr);
   const int signals = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-  int error_pipe[2];
-  check(signals >= 0 && ::pipe2(error_pipe, O_CLOEXEC) == 0, Step::kJobFork);
+  int link[2];
+  check(signals >= 0 && ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) == 0,
+        Step::kJobFork);
   const pid_t pid = ::fork();
   check(pid >= 0, Step::kJobFork);
   if (pid == 0) {
-    JobMain({&context, &run, fds[1], fds[2], fds[3], error_pipe[1], argv, envp});
+    JobMain({&context, &run, fds[1], fds[2], fds[3], link[1], argv, envp});
   }
-  ::close(error_pipe[1]);
+  ::close(link[1]);
   for (int i = 0; i < fd_count; ++i) {
     ::close(fds[i]);  // the program's streams end with its own processes, not with pid 1
   }
   ::close(0);
   ::close(1);
   ::close(2);
-  StepError failure{};
-  const ssize_t n = ::read(error_pipe[0], &failure, sizeof(failure));
-  if (n != 0) {
-    Fail(control, n == sizeof(failure) ? failure.step : Step::kExec,
-         n == sizeof(failure) ? failure.error : EIO);
-  }
-  ::close(error_pipe[0]);
-  ControlReport started{};
-  started.type = ControlType::kStarted;
-  started.at = Now();
-  Report(control, started);
-  // What is left to do needs no privilege.
+  // What is left to do needs no privilege, and the program must not run before they are gone.
   check(linux::DropBoundingSet() && linux::DropCapabilities() &&
             ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
             linux::LoadSeccomp(context.Filter(wire::Policy::kInit)),
         Step::kInitConfine);
+  const char go = 1;
+  linux::SendMessage(link[0], &go, sizeof(go), nullptr, 0);  // fails when the child has: read why
+  StepError failure{};
+  ssize_t n = 0;
+  do {
+    n = ::read(link[0], &failure, sizeof(failure));
+    // ECONNRESET: the child failed before it took the message; its report comes next.
+  } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+  if (n != 0) {
+    Fail(control, n == sizeof(failure) ? failure.step : Step::kExec,
+         n == sizeof(failure) ? failure.error : EIO);
+  }
+  ControlReport started{};
+  started.type = ControlType::kStarted;
+  started.at = Now();
+  Report(control, started);
   Supervise(control, pid, signals);
   ::_exit(0);
 }

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstring>
 
 #include "linux/confine.h"
 #include "linux/syscall.h"
@@ -20,7 +22,7 @@ using wire::Step;
 
 [[noreturn]] void Fail(const JobStart& start, Step step) {
   const StepError report{step, errno};
-  linux::WriteAll(start.error_pipe, &report, sizeof(report));
+  linux::WriteAll(start.link, &report, sizeof(report));
   ::_exit(127);
 }
 
@@ -44,6 +46,10 @@ bool SetLimits(const wire::RunLimits& limits, bool cgroups) {
          linux::LimitTo(RLIMIT_NPROC, bytes(limits.processes));
   }
   return ok;
+}
+
+bool ShortOfResources(int error) {
+  return error == ENOMEM || error == EAGAIN || error == EMFILE || error == ENFILE || error == EIO;
 }
 
 // Touches memory until the limit kills it; exits 0 when nothing does.
@@ -94,8 +100,8 @@ void JobMain(const JobStart& start) {
       ::dup2(start.stderr_fd, 2) != 2) {
     Fail(start, Step::kStdio);
   }
-  const auto pipe = static_cast<unsigned>(start.error_pipe);
-  if (linux::CloseRange(3, pipe - 1, 0) != 0 || linux::CloseRange(pipe + 1, ~0U, 0) != 0) {
+  const auto link = static_cast<unsigned>(start.link);
+  if (linux::CloseRange(3, link - 1, 0) != 0 || linux::CloseRange(link + 1, ~0U, 0) != 0) {
     Fail(start, Step::kCloseFds);
   }
   if (!SetLimits(start.run->limits, context.isolation != wire::Isolation::kNoCgroup)) {
@@ -126,11 +132,15 @@ void JobMain(const JobStart& start) {
       Fail(start, Step::kLandlock);
     }
   }
+  char go = 0;
+  if (::read(start.link, &go, sizeof(go)) != sizeof(go)) {
+    ::_exit(127);  // pid 1 could not confine itself
+  }
   if (!linux::LoadSeccomp(context.Filter(start.run->policy))) {
     Fail(start, Step::kSeccomp);
   }
   if (start.run->probe != Probe::kNone) {
-    ::close(start.error_pipe);  // as exec would
+    ::close(start.link);  // as exec would
   }
   if (start.run->probe == Probe::kMemory) {
     ProbeMemory(start.run->limits.memory_bytes);
@@ -139,6 +149,16 @@ void JobMain(const JobStart& start) {
     ProbeTasks(start.run->limits.processes);
   }
   ::execve(start.argv[0], start.argv, start.envp);
+  // A program of the work folder is the job's own: that it cannot be run is no fault of the
+  // sandbox.
+  if (start.argv[0][0] != '/' && !ShortOfResources(errno)) {
+    const int status = errno == ENOENT ? 127 : 126;  // as a shell has it
+    char text[wire::kMaxName + 64];
+    const int n = std::snprintf(text, sizeof(text), "cannot run %.*s: %s\n", wire::kMaxName,
+                                start.argv[0], strerrordesc_np(errno));
+    linux::WriteAll(STDERR_FILENO, text, static_cast<size_t>(n));
+    ::_exit(status);
+  }
   Fail(start, Step::kExec);
 }
 

@@ -1,9 +1,7 @@
 #include "sandbox/launcher/sandbox.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -28,12 +26,6 @@ constexpr int64_t kKillDeadline = 5'000 * kMs;
 constexpr int64_t kPollInterval = 20 * kMs;   // of CPU time and out-of-memory counters
 constexpr int64_t kRetryInterval = 20 * kMs;  // of removing a cgroup
 constexpr int64_t kInitTasks = 1;             // pid 1 counts in the cgroup, not in the job's limit
-
-struct BuilderReport {
-  Step step;
-  int32_t error;
-  pid_t pid;
-};
 
 }  // namespace
 
@@ -80,75 +72,13 @@ bool Sandbox::Build(int64_t now) {
   reply_ = {};
   reply_.version = wire::kVersion;
   has_reply_ = false;
+  quarantined_ = false;
   main_cpu_ = 0;
   main_rss_ = 0;
   state_ = State::kBuilding;
   deadline_ = now + kBuildDeadline;
   next_tick_ = deadline_;
   return true;
-}
-
-void Sandbox::BuilderMain(int control, int report_fd) {
-  BuilderReport report{};
-  const auto fail = [&](Step step) {
-    report.step = step;
-    report.error = errno;
-    linux::WriteAll(report_fd, &report, sizeof(report));
-    ::_exit(1);
-  };
-  const Context& context = *context_;
-  linux::CgroupBase& cgroups = context_->cgroups;
-  clone_args args{};
-  args.flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC |
-               CLONE_NEWUTS | CLONE_PARENT;
-  linux::CgroupLeaf leaf;
-  if (cgroups.version() != 0) {
-    if (!cgroups.Create(name_.data()) || !cgroups.OpenLeaf(name_.data(), &leaf)) {
-      fail(Step::kCgroupCreate);
-    }
-    if (cgroups.version() == 1 && !cgroups.EnterSelf(leaf)) {
-      fail(Step::kCgroupEnter);
-    }
-    if (cgroups.version() == 2) {
-      args.flags |= CLONE_INTO_CGROUP;
-      args.cgroup = static_cast<uint64_t>(leaf.folders[0].get());
-    }
-  }
-  // CLONE_PARENT makes pid 1 a child of the launcher, so that it outlives this builder.
-  report.pid = linux::Clone3(&args);
-  if (report.pid < 0) {
-    fail(Step::kClone);
-  }
-  if (report.pid == 0) {
-    InitMain(context, control);
-  }
-  char path[64];
-  const auto write = [&](const char* file, const char* text) {
-    std::snprintf(path, sizeof(path), "/proc/%d/%s", report.pid, file);
-    return linux::WriteFileAt(AT_FDCWD, path, text, std::strlen(text));
-  };
-  char map[128];
-  if (context.root) {
-    // Two host ids of this slot alone: pid 1 and the program. Per-user kernel counters are thus its
-    // own.
-    const unsigned first = context.setup.uid_base + 2 * static_cast<unsigned>(index_);
-    std::snprintf(map, sizeof(map), "0 %u 1\n%u %u 1\n", first, kJobUid, first + 1);
-    if (!write("uid_map", map) || !write("gid_map", map)) {
-      fail(Step::kIdMaps);
-    }
-  } else {
-    std::snprintf(map, sizeof(map), "%u %u 1\n", kJobUid, ::geteuid());
-    char groups[64];
-    std::snprintf(groups, sizeof(groups), "%u %u 1\n", kJobUid, ::getegid());
-    if (!write("setgroups", "deny") || !write("uid_map", map) || !write("gid_map", groups)) {
-      fail(Step::kIdMaps);
-    }
-  }
-  if (!write("oom_score_adj", "1000")) {
-    fail(Step::kOomScore);
-  }
-  linux::WriteAll(report_fd, &report, sizeof(report));
-  ::_exit(0);
 }
 
 void Sandbox::Assign(Claim claim, int64_t now) {
@@ -351,6 +281,25 @@ void Sandbox::KillProcesses() {
   }
 }
 
+// What cannot be killed or removed in time, such as a process in an uninterruptible wait, keeps its
+// slot and host ids out of use for as long as it takes. Nobody waits for it.
+void Sandbox::Quarantine(Step step) {
+  if (!quarantined_) {
+    quarantined_ = true;
+    std::fprintf(
+        stderr,
+        "{\"level\":\"error\",\"msg\":\"a sandbox does not end, its place stays out of use "
+        "until it does\",\"sandbox\":\"%s\",\"step\":\"%s\"}\n",
+        name_.data(), wire::StepName(step));
+  }
+  if (has_claim_ && !has_reply_) {
+    reply_.flags |= wire::kEndedInternal;
+    reply_.step = static_cast<uint32_t>(step);
+    reply_.error = ETIMEDOUT;
+    has_reply_ = true;
+  }
+}
+
 void Sandbox::OnDead(int64_t now) {
   if (process_.valid()) {
     siginfo_t info{};
@@ -405,6 +354,7 @@ void Sandbox::OnDead(int64_t now) {
   control_.reset();
   box_.reset();
   state_ = State::kRemoving;
+  deadline_ = now + kKillDeadline;
   Remove(now);
 }
 
@@ -451,7 +401,11 @@ void Sandbox::Remove(int64_t now) {
       folder.reset();
     }
     if (!context_->cgroups.Remove(name_.data())) {
-      next_tick_ = now + kRetryInterval;  // zombies that are not reaped yet: tried until it works
+      // Zombies that are not reaped yet: tried until it works.
+      next_tick_ = now + (now < deadline_ ? kRetryInterval : kKillDeadline);
+      if (now >= deadline_) {
+        Quarantine(Step::kCgroupRemove);
+      }
       return;
     }
   }
@@ -486,11 +440,8 @@ void Sandbox::OnTick(int64_t now) {
       next_tick_ = std::min(deadline_, now + kPollInterval);
       break;
     case State::kEnding:
-      // Processes in an uninterruptible wait: the slot stays taken until they are gone, and is
-      // tried on.
-      if (process_.valid()) {
-        linux::PidfdKill(process_.get());
-      }
+      KillProcesses();
+      Quarantine(Step::kKillAll);
       next_tick_ = now + kKillDeadline;
       break;
     case State::kRemoving:

@@ -23,6 +23,13 @@ struct Claim {
   int fd_count = 0;
 };
 
+// What a builder tells before it ends.
+struct BuilderReport {
+  wire::Step step;
+  int32_t error;
+  pid_t pid;  // of pid 1, as the launcher sees it; <= 0 when there is none
+};
+
 // One sandbox, from its building to the proof that nothing of it is left. Used by one job at most;
 // the slot (index, host ids) is used again only after the removal. All calls come from the
 // launcher's loop and do not block, but for the builder's exit, which follows its report at once.
@@ -56,8 +63,9 @@ class Sandbox {
   // Deadlines and polled limits.
   void OnTick(int64_t now);
 
-  // Not null once the job's outcome is known and every process is dead; the slot is used again only
-  // after Forget. The collected files go with it.
+  // Not null once the job's outcome is known and every process is dead; also, as an internal error,
+  // when they have not died within 5 s of being killed. The slot is used again only after Forget.
+  // The collected files go with it.
   const wire::Reply* outcome() const { return has_reply_ ? &reply_ : nullptr; }
 
   const std::array<base::UniqueFd, wire::kMaxCollect>& collected() const { return collected_; }
@@ -86,6 +94,7 @@ class Sandbox {
   void Fail(wire::Step step, int error, int64_t now);
   void KillAll(int64_t now);
   void KillProcesses();
+  void Quarantine(wire::Step step);
   void Collect();
   void Remove(int64_t now);
   void Watch(int fd, Source source) const;
@@ -99,6 +108,7 @@ class Sandbox {
   bool has_claim_ = false;
   bool has_reply_ = false;
   bool build_failed_ = false;
+  bool quarantined_ = false;
   Claim claim_;
   pid_t builder_ = -1;
   base::UniqueFd builder_report_;
