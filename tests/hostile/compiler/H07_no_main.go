@@ -1,0 +1,3 @@
+// tries = "a program without main"
+// verdict = "compile_error"
+package main

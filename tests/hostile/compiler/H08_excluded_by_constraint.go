@@ -1,0 +1,8 @@
+// tries = "a file that is built for another system only"
+// verdict = ["ok", "compile_error"]
+
+//go:build windows
+
+package main
+
+func main() {}

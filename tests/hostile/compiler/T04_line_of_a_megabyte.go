@@ -1,0 +1,8 @@
+// tries = "a string constant of 1 MB in one line"
+// verdict = ["ok", "compile_error"]
+// expand = [{ token = "@LONG@", text = "a", count = 1000000 }]
+package main
+
+const s = "@LONG@"
+
+func main() { println(len(s)) }

@@ -1,0 +1,6 @@
+# tries = "offer text without meaning as the compiled program"
+# language = "build"
+# verdict = "nonzero_exit"
+# exit_code = [126, 127]
+# stderr = "cannot run ./main: "
+open("main", "w").write("no program\n")

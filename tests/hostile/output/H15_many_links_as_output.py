@@ -1,0 +1,9 @@
+# tries = "a chain of 4000 folders with the output at its end, reached by a link"
+# language = "build"
+# verdict = "compile_error"
+# message = "Too many levels"
+for _ in range(1000):
+    os.mkdir("d")
+    os.chdir("d")
+open("main", "w").write("#!/bin/sh\n")
+os.symlink("d/" * 1000 + "main", "/box/main")

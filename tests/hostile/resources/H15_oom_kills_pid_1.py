@@ -1,0 +1,14 @@
+# tries = "let the OOM killer take pid 1: its own score is the lowest, and files hold the memory"
+# verdict = "memory_limit"
+# needs = ["cgroup"]
+with open("/proc/self/oom_score_adj", "w") as f:
+    f.write("0")
+for folder in ("/box", "/tmp", "/dev/shm"):
+    try:
+        with open(folder + "/x", "wb", buffering=0) as f:
+            while True:
+                f.write(b"x" * (1 << 16))
+    except OSError:
+        pass
+while True:
+    pass
