@@ -15,6 +15,7 @@ TOML. Its keys:
   stdin, stdin_size         of the request: text, or so many bytes
   within_ms                 upper bound of the run's own wall-clock time
   max_cpu_ms, max_processes upper bounds of what it used
+  death_ms                  what the kernel may take to tear down its processes, beyond the usual
   health_ms                 while it runs, nine of ten requests for /health take no longer
   needs                     list of what the machine must give: "cgroup" (memory and processes of a
                             job are bounded as a whole), "uid" (a host uid for each slot)
@@ -42,7 +43,7 @@ COMMENTS = {".py": "#", ".go": "//"}
 KEYS = {
     "tries", "verdict", "exit_code", "signal", "stdout", "stderr", "message", "compile_stderr",
     "timeout", "stdin", "stdin_size", "stdout_hex", "compile_stdout", "compile_expect", "language",
-    "differs", "within_ms", "max_cpu_ms", "health_ms", "max_processes", "needs", "rounds", "prelude",
+    "differs", "within_ms", "max_cpu_ms", "health_ms", "death_ms", "max_processes", "needs", "rounds", "prelude",
     "relax", "expect", "expand",
 }
 PRELUDE = (ROOT / "prelude.py").read_text()

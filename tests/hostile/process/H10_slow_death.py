@@ -1,6 +1,7 @@
 # tries = "be slow to die: much memory in many processes, mapped in small pieces"
 # verdict = "time_limit"
 # timeout = "1s"
+# death_ms = 5000
 import mmap
 import time
 

@@ -1,5 +1,5 @@
 # tries = "start programs with arguments as large as the kernel takes"
-# verdict = "ok"
+# verdict = ["ok", "memory_limit"]
 # expect = { "exec" = "done|E2BIG|ENOMEM" }
 import subprocess
 

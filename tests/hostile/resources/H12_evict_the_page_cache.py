@@ -3,7 +3,7 @@
 # timeout = "1s"
 # health_ms = 100
 stdlib = os.path.dirname(os.__file__)
-names = [os.path.join(stdlib, n) for n in os.listdir(stdlib) if n.endswith(".py")]
+names = [os.path.join(stdlib, n) for n in os.listdir(stdlib) if n.endswith(".py") and os.path.isfile(os.path.join(stdlib, n))]
 files = [os.open(p, os.O_RDONLY) for p in names[:300]] + [os.open(os.path.realpath(sys.executable), os.O_RDONLY)]
 while True:
     for fd in files:
