@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "linux/cgroup_tree.h"
 #include "linux/syscall.h"
 
 namespace linux {
@@ -17,6 +18,7 @@ enum V1 { kMemory = 0, kPids = 1, kCpu = 2, kCpuacct = 3 };
 
 constexpr const char* kV1Names[] = {"memory", "pids", "cpu", "cpuacct"};
 constexpr char kPrefix[] = "code-sandbox.";
+constexpr char kService[] = "service";  // where the service itself is, when it had to make room
 
 bool WriteText(const base::UniqueFd& folder, const char* file, const char* text) {
   return WriteFileAt(folder.get(), file, text, std::strlen(text));
@@ -52,7 +54,8 @@ int64_t ReadKey(const base::UniqueFd& folder, const char* file, const char* key)
   return -1;
 }
 
-// The start time of a process in clock ticks (field 22 of proc_pid_stat(5)), -1 when there is none.
+// The start time of a process in clock ticks (field 22 of proc_pid_stat(5)), -1 when there is none
+// or it is dead and only not yet waited for.
 long long StartTime(long pid) {
   char path[64];
   char text[1024];
@@ -61,79 +64,13 @@ long long StartTime(long pid) {
     return -1;
   }
   const char* at = std::strrchr(text, ')');  // the command name may hold anything, also spaces
+  if (at != nullptr && (std::strncmp(at, ") Z", 3) == 0 || std::strncmp(at, ") X", 3) == 0)) {
+    return -1;
+  }
   for (int field = 2; at != nullptr && field < 22; ++field) {
     at = std::strchr(at + 1, ' ');
   }
   return at == nullptr ? -1 : std::strtoll(at, nullptr, 10);
-}
-
-// The mount point of a cgroup tree: of version 1 with `controller`, of version 2 when it is null.
-bool FindMount(const char* controller, char* path, size_t size) {
-  std::FILE* file = std::fopen("/proc/self/mountinfo", "re");
-  if (file == nullptr) {
-    return false;
-  }
-  char line[4096];
-  bool found = false;
-  while (!found && std::fgets(line, sizeof(line), file) != nullptr) {
-    // id parent major:minor root mountpoint options ... - type source super-options
-    char mount_point[1024];
-    if (std::sscanf(line, "%*s %*s %*s %*s %1023s", mount_point) != 1) {
-      continue;
-    }
-    const char* dash = std::strstr(line, " - ");
-    char type[64];
-    char super[1024];
-    if (dash == nullptr || std::sscanf(dash + 3, "%63s %*s %1023s", type, super) != 2) {
-      continue;
-    }
-    if (controller == nullptr) {
-      found = std::strcmp(type, "cgroup2") == 0;
-    } else if (std::strcmp(type, "cgroup") == 0) {
-      for (char *save = nullptr, *word = ::strtok_r(super, ",", &save); word != nullptr;
-           word = ::strtok_r(nullptr, ",", &save)) {
-        found = found || std::strcmp(word, controller) == 0;
-      }
-    }
-    if (found) {
-      std::snprintf(path, size, "%s", mount_point);
-    }
-  }
-  std::fclose(file);
-  return found;
-}
-
-// This process's own path within a tree, as /proc/self/cgroup tells it.
-bool OwnPath(const char* controller, char* path, size_t size) {
-  std::FILE* file = std::fopen("/proc/self/cgroup", "re");
-  if (file == nullptr) {
-    return false;
-  }
-  char line[4096];
-  bool found = false;
-  while (!found && std::fgets(line, sizeof(line), file) != nullptr) {
-    line[std::strcspn(line, "\n")] = '\0';
-    char* names = std::strchr(line, ':');
-    char* own = names == nullptr ? nullptr : std::strchr(names + 1, ':');
-    if (own == nullptr) {
-      continue;
-    }
-    *own++ = '\0';
-    ++names;
-    if (controller == nullptr) {
-      found = *names == '\0' && std::strncmp(line, "0:", 2) == 0;
-    } else {
-      for (char *save = nullptr, *word = ::strtok_r(names, ",", &save); word != nullptr;
-           word = ::strtok_r(nullptr, ",", &save)) {
-        found = found || std::strcmp(word, controller) == 0;
-      }
-    }
-    if (found) {
-      std::snprintf(path, size, "%s", own);
-    }
-  }
-  std::fclose(file);
-  return found;
 }
 
 base::UniqueFd OpenFolder(int at, const char* path) {
@@ -172,15 +109,26 @@ void ForEachFolder(int folder, Visit visit) {
   ::closedir(dir);
 }
 
+// The number that tells this process's pid namespace from others, 0 when unknown.
+unsigned long long PidNamespace() {
+  char link[64];
+  const ssize_t n = ::readlink("/proc/self/ns/pid", link, sizeof(link) - 1);
+  link[n > 0 ? n : 0] = '\0';
+  const char* number = std::strchr(link, '[');
+  return number == nullptr ? 0 : std::strtoull(number + 1, nullptr, 10);
+}
+
 // Removes what launchers that are dead have left: kill, then remove leaf by leaf. Live ones are
-// untouched.
+// untouched, and so are those of other pid namespaces, of which this one cannot tell.
 void SweepDead(int parent) {
   ForEachFolder(parent, [&](const char* name) {
     long pid = 0;
     long long start = 0;
+    unsigned long long pid_namespace = 0;
     if (std::strncmp(name, kPrefix, sizeof(kPrefix) - 1) != 0 ||
-        std::sscanf(name + sizeof(kPrefix) - 1, "%ld.%lld", &pid, &start) != 2 ||
-        StartTime(pid) == start) {
+        std::sscanf(name + sizeof(kPrefix) - 1, "%ld.%lld.%llu", &pid, &start, &pid_namespace) !=
+            3 ||
+        pid_namespace != PidNamespace() || StartTime(pid) == start) {
       return;
     }
     const base::UniqueFd dead = OpenFolder(parent, name);
@@ -201,12 +149,40 @@ void SweepDead(int parent) {
   });
 }
 
+bool EnableControllers(const base::UniqueFd& folder) {
+  return WriteText(folder, "cgroup.subtree_control", "+memory +pids +cpu");
+}
+
+// Moves members of `from` to `to`: all of them, or only this process and the one that started it.
+// True when `from` has none left.
+bool MoveMembers(const base::UniqueFd& from, const base::UniqueFd& to, bool all) {
+  for (int round = 0; round < 8; ++round) {  // members may fork meanwhile
+    char text[65536];
+    const ssize_t size = ReadFileAt(from.get(), "cgroup.procs", text, sizeof(text));
+    if (size <= 0) {
+      return size == 0;
+    }
+    for (char *save = nullptr, *word = ::strtok_r(text, "\n", &save); word != nullptr;
+         word = ::strtok_r(nullptr, "\n", &save)) {
+      const int pid = std::atoi(word);
+      if (!all && pid != ::getpid() && pid != ::getppid()) {
+        errno = EBUSY;
+        return false;
+      }
+      if (!WriteNumber(to, "cgroup.procs", pid) && errno != ESRCH) {
+        return false;
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 int CgroupBase::Open(char* why, size_t why_size) {
-  std::snprintf(name_.data(), name_.size(), "%s%d.%lld", kPrefix, ::getpid(),
-                StartTime(::getpid()));
-  char why_v2[256] = "";
+  std::snprintf(name_.data(), name_.size(), "%s%d.%lld.%llu", kPrefix, ::getpid(),
+                StartTime(::getpid()), PidNamespace());
+  char why_v2[384] = "";
   char why_v1[256] = "";
   if (OpenV2(why_v2, sizeof(why_v2))) {
     version_ = 2;
@@ -222,31 +198,29 @@ int CgroupBase::Open(char* why, size_t why_size) {
 bool CgroupBase::OpenV1(char* why, size_t why_size) {
   folder_count_ = 0;
   for (int i = 0; i < CgroupLeaf::kMaxFolders; ++i) {
-    char mount_point[1024];
-    char own[1024];
-    if (!FindMount(kV1Names[i], mount_point, sizeof(mount_point)) ||
-        !OwnPath(kV1Names[i], own, sizeof(own))) {
+    CgroupPlace place{};
+    if (!FindCgroup(kV1Names[i], &place)) {
       std::snprintf(why, why_size, "the %s controller is not mounted", kV1Names[i]);
       return false;
     }
-    char path[2048];
-    std::snprintf(path, sizeof(path), "%s%s", mount_point, own);
+    const char* path = place.folder;
     const auto n = static_cast<size_t>(i);
     parents_[n] = OpenFolder(AT_FDCWD, path);
     if (!parents_[n].valid()) {
-      std::snprintf(why, why_size, "cannot open %s: errno %d", path, errno);
+      std::snprintf(why, why_size, "cannot open %s: %s", path, strerrorname_np(errno));
       return false;
     }
     SweepDead(parents_[n].get());
     // cpu and cpuacct are often one tree: then the second mkdir finds the folder of the first.
     if (::mkdirat(parents_[n].get(), name_.data(), 0755) != 0 &&
         !(errno == EEXIST && i == kCpuacct)) {
-      std::snprintf(why, why_size, "cannot create a group in %s: errno %d", path, errno);
+      std::snprintf(why, why_size, "cannot create a group in %s: %s", path, strerrorname_np(errno));
       return false;
     }
     folders_[n] = OpenFolder(parents_[n].get(), name_.data());
     if (!folders_[n].valid()) {
-      std::snprintf(why, why_size, "cannot open the new group in %s: errno %d", path, errno);
+      std::snprintf(why, why_size, "cannot open the new group in %s: %s", path,
+                    strerrorname_np(errno));
       return false;
     }
     folder_count_ = i + 1;
@@ -255,77 +229,87 @@ bool CgroupBase::OpenV1(char* why, size_t why_size) {
 }
 
 bool CgroupBase::OpenV2(char* why, size_t why_size) {
-  char mount_point[1024];
-  char own[1024];
-  if (!FindMount(nullptr, mount_point, sizeof(mount_point)) ||
-      !OwnPath(nullptr, own, sizeof(own))) {
+  CgroupPlace place{};
+  if (!FindCgroup(nullptr, &place)) {
     std::snprintf(why, why_size, "not mounted");
     return false;
   }
-  // The process's own group first (systemd's Delegate=yes, a container), then the root of the tree,
-  // where only root may write.
-  char paths[2][2048];
-  std::snprintf(paths[0], sizeof(paths[0]), "%s%s", mount_point, own);
-  std::snprintf(paths[1], sizeof(paths[1]), "%s", mount_point);
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    const char* path = paths[attempt];
-    base::UniqueFd parent = OpenFolder(AT_FDCWD, path);
-    char controllers[1024];
-    if (!parent.valid() ||
-        ReadFileAt(parent.get(), "cgroup.controllers", controllers, sizeof(controllers)) < 0) {
-      std::snprintf(why, why_size, "cannot read %s: errno %d", path, errno);
-      continue;
-    }
-    if (std::strstr(controllers, "memory") == nullptr ||
-        std::strstr(controllers, "pids") == nullptr || std::strstr(controllers, "cpu") == nullptr) {
-      std::snprintf(why, why_size, "%s does not offer memory, pids and cpu", path);
-      continue;
-    }
-    SweepDead(parent.get());
-    if (!WriteText(parent, "cgroup.subtree_control", "+memory +pids +cpu")) {
-      // A group with members of its own cannot have children with controllers (EBUSY): when the
-      // only members are sandboxd and this launcher, move both one level down.
-      if (errno != EBUSY || attempt != 0) {
-        std::snprintf(why, why_size, "cannot enable controllers in %s: errno %d", path, errno);
-        continue;
-      }
-      char members[256];
-      long first = 0;
-      long second = 0;
-      long third = 0;
-      const bool readable = ReadFileAt(parent.get(), "cgroup.procs", members, sizeof(members)) > 0;
-      const int count = readable ? std::sscanf(members, "%ld %ld %ld", &first, &second, &third) : 0;
-      const bool ours = count >= 1 && count <= 2 && (first == ::getpid() || first == ::getppid()) &&
-                        (count == 1 || second == ::getpid() || second == ::getppid());
-      if (!ours || (::mkdirat(parent.get(), "service", 0755) != 0 && errno != EEXIST)) {
-        std::snprintf(why, why_size, "%s has other members", path);
-        continue;
-      }
-      const base::UniqueFd service = OpenFolder(parent.get(), "service");
-      if (!WriteNumber(service, "cgroup.procs", first) ||
-          (count == 2 && !WriteNumber(service, "cgroup.procs", second)) ||
-          !WriteText(parent, "cgroup.subtree_control", "+memory +pids +cpu")) {
-        std::snprintf(why, why_size, "cannot enable controllers in %s: errno %d", path, errno);
-        continue;
-      }
-    }
-    if (::mkdirat(parent.get(), name_.data(), 0755) != 0) {
-      std::snprintf(why, why_size, "cannot create a group in %s: errno %d", path, errno);
-      continue;
-    }
-    folders_[0] = OpenFolder(parent.get(), name_.data());
-    if (!folders_[0].valid() ||
-        !WriteText(folders_[0], "cgroup.subtree_control", "+memory +pids +cpu")) {
-      std::snprintf(why, why_size, "cannot enable controllers below %s: errno %d", path, errno);
-      ::unlinkat(parent.get(), name_.data(), AT_REMOVEDIR);
-      folders_[0].reset();
-      continue;
-    }
-    parents_[0] = std::move(parent);
-    folder_count_ = 1;
+  // The process's own group first: systemd's Delegate=yes, or a container's. Then the top of the
+  // tree, where only root may write.
+  if (OpenV2At(place.folder, true, place.at_top, why, why_size)) {
     return true;
   }
-  return false;
+  const size_t used = std::strlen(why);
+  std::snprintf(why + used, why_size - used, ", and ");
+  return !place.at_top && OpenV2At(place.mount, false, true, why + used + 6, why_size - used - 6);
+}
+
+// `own`: the group may be the one that this process is in. `top`: all that this process sees of the
+// tree lies below it.
+bool CgroupBase::OpenV2At(const char* path, bool own, bool top, char* why, size_t why_size) {
+  parents_[0] = OpenFolder(AT_FDCWD, path);
+  const base::UniqueFd& parent = parents_[0];
+  char controllers[1024];
+  if (!parent.valid() ||
+      ReadFileAt(parent.get(), "cgroup.controllers", controllers, sizeof(controllers)) < 0) {
+    std::snprintf(why, why_size, "cannot read %s: %s", path, strerrorname_np(errno));
+    return false;
+  }
+  if (std::strstr(controllers, "memory") == nullptr ||
+      std::strstr(controllers, "pids") == nullptr || std::strstr(controllers, "cpu") == nullptr) {
+    std::snprintf(why, why_size, "%s does not offer memory, pids and cpu", path);
+    return false;
+  }
+  SweepDead(parent.get());
+  bool enabled = EnableControllers(parent);
+  if (!enabled && errno == EBUSY && own) {
+    // A group with members cannot have children with controllers. Those that belong to this service
+    // are moved one level down; in a container, whose top this is, so are all others.
+    service_ = ::mkdirat(parent.get(), kService, 0755) == 0 || errno == EEXIST;
+    const base::UniqueFd service = OpenFolder(parent.get(), kService);
+    enabled = MoveMembers(parent, service, top) && EnableControllers(parent);
+  }
+  if (!enabled) {
+    const int error = errno;
+    if (error == EBUSY) {
+      std::snprintf(why, why_size, "%s has members beside this service", path);
+    } else {
+      std::snprintf(why, why_size, "%s is not delegated to this service (%s)", path,
+                    strerrorname_np(error));
+    }
+    Close();
+    return false;
+  }
+  if (::mkdirat(parent.get(), name_.data(), 0755) != 0) {
+    std::snprintf(why, why_size, "cannot create a group in %s: %s", path, strerrorname_np(errno));
+    Close();
+    return false;
+  }
+  folders_[0] = OpenFolder(parent.get(), name_.data());
+  if (!folders_[0].valid() || !EnableControllers(folders_[0])) {
+    std::snprintf(why, why_size, "cannot enable controllers below %s: %s", path,
+                  strerrorname_np(errno));
+    Close();
+    return false;
+  }
+  folder_count_ = 1;
+  return true;
+}
+
+// Takes back what OpenV2At did to make room, so that the group can have members again and its owner
+// can remove it.
+void CgroupBase::LeaveService() {
+  const base::UniqueFd& parent = parents_[0];
+  const base::UniqueFd service = OpenFolder(parent.get(), kService);
+  if (service.valid() && WriteText(parent, "cgroup.subtree_control", "-cpu -pids -memory")) {
+    MoveMembers(service, parent, true);
+    // Processes that are ending count until they are gone; sandboxd may be one.
+    for (int i = 0;
+         i < 100 && ::unlinkat(parent.get(), kService, AT_REMOVEDIR) != 0 && errno == EBUSY; ++i) {
+      ::usleep(10'000);
+    }
+  }
+  service_ = false;
 }
 
 bool CgroupBase::Create(const char* name) {
@@ -366,6 +350,9 @@ void CgroupBase::Close() {
     folders_[i].reset();
     if (parents_[i].valid()) {
       ::unlinkat(parents_[i].get(), name_.data(), AT_REMOVEDIR);
+      if (service_) {
+        LeaveService();
+      }
       parents_[i].reset();
     }
   }

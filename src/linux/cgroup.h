@@ -24,12 +24,14 @@ struct CgroupLeaf {
 };
 
 // The folder that this launcher owns, below which each sandbox has a leaf. Its name carries the
-// launcher's pid and start time, so that a later launcher can tell a dead one's leavings from a
-// live one's folder.
+// launcher's pid, start time and pid namespace, so that a later launcher can tell a dead one's
+// leavings from a live one's folder.
 class CgroupBase {
  public:
   // Finds a place where this process may create groups with memory, pids and cpu control, creates
-  // the folder and clears away those of dead launchers. Returns 0 (nothing usable), 1 or 2; when 0,
+  // the folder and clears away those of dead launchers. On version 2 it moves this process and the
+  // one that started it out of a group that is delegated to them into one below, since a group
+  // with members cannot give its children controllers. Returns 0 (nothing usable), 1 or 2; when 0,
   // `why` holds a sentence.
   int Open(char* why, size_t why_size);
 
@@ -40,7 +42,7 @@ class CgroupBase {
   bool OpenLeaf(const char* name, CgroupLeaf* leaf) const;
   bool Remove(const char* name);  // true also when it is gone already; EBUSY while processes remain
 
-  // Removes the folder itself.
+  // Removes the folder itself, and moves back what Open has moved. Blocking, 1 s at most.
   void Close();
 
   // Version 1 only: moves the calling process in. May stall for an RCU grace period (milliseconds).
@@ -70,12 +72,15 @@ class CgroupBase {
  private:
   bool OpenV1(char* why, size_t why_size);
   bool OpenV2(char* why, size_t why_size);
+  bool OpenV2At(const char* path, bool own, bool top, char* why, size_t why_size);
+  void LeaveService();
 
   int version_ = 0;
+  bool service_ = false;  // version 2: a group for the service was made below the delegated one
   int folder_count_ = 0;
   std::array<base::UniqueFd, CgroupLeaf::kMaxFolders> parents_;
   std::array<base::UniqueFd, CgroupLeaf::kMaxFolders> folders_;
-  std::array<char, 64> name_{};
+  std::array<char, 96> name_{};
 };
 
 }  // namespace linux
