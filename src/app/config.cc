@@ -298,6 +298,10 @@ std::vector<Variable> Variables(const Environment& environment) {
        "full, rootless or no-cgroup: below this level the service does not start "
        "(docs/security.md)",
        Choice(&Config::min_isolation, {"full", "rootless", "no-cgroup"})},
+      {"SANDBOX_ROOTFS", "", "empty",
+       "Folder made by `./dev rootfs` whose /usr jobs see; empty: the machine's own "
+       "(docs/security.md)",
+       Text(&Config::rootfs, true)},
       {"SANDBOX_SERVICE_USER", "nobody", nullptr,
        "User that sandboxd becomes when started by root: a name, or uid:gid",
        Text(&Config::service_user)},
@@ -359,8 +363,9 @@ base::Result<Config> ReadConfig(const Environment& environment) {
   for (const auto& [name, path] :
        {std::pair<const char*, const std::string&>{"STATE_DIR", config.state_dir},
         {"SANDBOX_JOB_DIR", config.job_dir},
-        {"SANDBOX_CACHE_DIR", config.cache_dir}}) {
-    if (!path.starts_with('/')) {
+        {"SANDBOX_CACHE_DIR", config.cache_dir},
+        {"SANDBOX_ROOTFS", config.rootfs}}) {
+    if (!path.starts_with('/') && !(path.empty() && &path == &config.rootfs)) {
       wrong(std::string(name) + ": '" + base::Printable(path) +
             "' is not accepted; it must be an absolute path");
     }

@@ -60,6 +60,7 @@ struct Config {
   base::Nanos lease_time = 0;
 
   std::string min_isolation;
+  std::string rootfs;  // empty: the machine's own /usr
   std::string service_user;
   std::string language_dir;
   std::string seccomp_dir;

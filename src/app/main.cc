@@ -25,6 +25,7 @@
 #include "linux/syscall.h"
 #include "sandbox/client.h"
 #include "sandbox/policy.h"
+#include "sandbox/rootfs.h"
 #include "service/service.h"
 
 namespace app {
@@ -45,6 +46,15 @@ int Fail(const Error& error) {
 
 void Say(const std::string& line) {
   std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+// What starts a command in the view that jobs have of a prepared root: launcher/view.cc.
+auto ViewPrefix(const std::string& launcher, const std::string& root) {
+  return [=](const language::CacheMount* cache) {
+    return std::vector<std::string>{launcher, "--view", root,
+                                    cache == nullptr ? "-" : cache->source,
+                                    cache == nullptr ? "-" : cache->target};
+  };
 }
 
 // What runs once everything is built; owns the parts in the order in which they depend on each
@@ -138,10 +148,9 @@ class App {
     if (auto made = MakeFolder(CompiledFolder(), 0700, owner); !made) {
       return made;
     }
-    languages_.Detect();
     sandbox::NativeOptions native;
-    for (const language::CacheMount& mount : languages_.BlockingWarmUp(config_.cache_dir, Say)) {
-      native.mounts.push_back({mount.source, mount.target});
+    if (auto found = FindToolchains(owner, &native); !found) {
+      return found;
     }
     auto filters = sandbox::CompileFilters(config_.seccomp_dir);
     if (!filters) {
@@ -156,7 +165,37 @@ class App {
       return launcher.error();
     }
     isolation_ = launcher->isolation + " (" + launcher->detail + ")";
+    not_limited_ = launcher->not_limited;
     launcher_ = std::move(*launcher);
+    return {};
+  }
+
+  // Looks for toolchains where jobs will run, and warms them up: on this machine, or in the
+  // prepared root.
+  Result<void> FindToolchains(const User* owner, sandbox::NativeOptions* native) {
+    language::Place place;
+    std::string cache_dir = config_.cache_dir;
+    if (!config_.rootfs.empty()) {
+      auto checked = sandbox::BlockingCheckRootfs(
+          config_.rootfs, owner == nullptr ? std::nullopt : std::optional(owner->uid));
+      if (!checked) {
+        return checked.error();
+      }
+      rootfs_ = *checked;
+      native->root = rootfs_.path;
+      place.name = "the prepared root";
+      place.key = rootfs_.path + " " + rootfs_.fingerprint;
+      place.prefix = ViewPrefix(config_.launcher, rootfs_.path);
+      // Apart from the machine's own: a warm-up removes the caches of other toolchains.
+      cache_dir += "/rootfs";
+      if (auto made = MakeFolder(cache_dir, 0755, nullptr); !made) {
+        return made;
+      }
+    }
+    languages_.Detect(place);
+    for (const language::CacheMount& mount : languages_.BlockingWarmUp(cache_dir, Say, place)) {
+      native->mounts.push_back({mount.source, mount.target});
+    }
     return {};
   }
 
@@ -196,7 +235,7 @@ class App {
     server_ = std::make_unique<http::Server>(
         loop_, http_options,
         http::HealthInfo{PROJECT_VERSION, isolation, std::string(store_->name()), config_.backend,
-                         config_.role},
+                         config_.role, not_limited_},
         *service_);
     auto port = server_->Listen();
     if (!port) {
@@ -286,6 +325,13 @@ class App {
       return;
     }
     Say("  isolation: " + (isolation_.empty() ? "none" : isolation_));
+    for (const std::string& what : not_limited_) {
+      Say("    not limited: " + what);
+    }
+    if (!rootfs_.path.empty()) {
+      Say("  root:      " + rootfs_.path + " (" + std::to_string(rootfs_.files) +
+          " files, fingerprint " + rootfs_.fingerprint + ")");
+    }
     for (const language::Language& language : languages_.all()) {
       Say("  language:  " + language.id + " " +
           (language.available ? language.version + " (" + language.tool + ")"
@@ -351,6 +397,8 @@ class App {
   sandbox::Launcher launcher_;    // until the backend takes it over
   std::string isolation_;
   std::string confined_;
+  std::vector<std::string> not_limited_;
+  sandbox::Rootfs rootfs_;
   std::unique_ptr<sandbox::Backend> backend_;
   std::unique_ptr<job::Store> store_;
   std::optional<FleetMember> fleet_;  // when the store is shared

@@ -243,6 +243,11 @@ void Handlers::Health(bool details, const Request& request, std::shared_ptr<Exch
     if (details) {
       body["version"] = JsonText(self->health_.version);
       body["isolation"] = JsonText(self->health_.isolation);
+      json::array not_limited;
+      for (const std::string& what : self->health_.not_limited) {
+        not_limited.emplace_back(JsonText(what));
+      }
+      body["not_limited"] = std::move(not_limited);
       body["store"] = JsonText(self->health_.store);
       body["backend"] = JsonText(self->health_.backend);
       body["role"] = JsonText(self->health_.role);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -36,6 +37,7 @@ struct HealthInfo {
   // "all", "api", or "worker": that one answers nothing but /health, /health/live and
   // /health/ready.
   std::string role = "all";
+  std::vector<std::string> not_limited = {};  // what the isolation level does not limit
 };
 
 // The HTTP face of a Service. One event loop, one thread. The service must outlive it.

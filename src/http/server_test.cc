@@ -352,7 +352,7 @@ class ServerTest : public ::testing::Test {
   Options options_;
   service::Options service_options_;
   std::optional<service::Service> service_;
-  HealthInfo health_{"1.2.3", "strong", "fake", "native", "all"};
+  HealthInfo health_{"1.2.3", "strong", "fake", "native", "all", {"time"}};
   std::optional<Server> server_;
   std::thread thread_;
   uint16_t port_ = 0;
@@ -363,10 +363,11 @@ TEST_F(ServerTest, HealthTellsTheState) {
   Client client(port_);
   const std::string response = client.Do(Get("/health"));
   EXPECT_THAT(response, StartsWith("HTTP/1.1 200 OK\r\n"));
-  EXPECT_THAT(response,
-              HasSubstr(R"({"status":"ok","version":"1.2.3","isolation":"strong","store":"fake",)"
-                        R"("backend":"native","role":"all","queued":0,"running":0,)"
-                        R"("languages":{"shell":"1.2.3"}})"));
+  EXPECT_THAT(
+      response,
+      HasSubstr(R"({"status":"ok","version":"1.2.3","isolation":"strong","not_limited":["time"],)"
+                R"("store":"fake","backend":"native","role":"all","queued":0,"running":0,)"
+                R"("languages":{"shell":"1.2.3"}})"));
   EXPECT_THAT(response, HasSubstr("X-Content-Type-Options: nosniff\r\n"));
   EXPECT_THAT(response, HasSubstr("Cache-Control: no-store\r\n"));
   EXPECT_THAT(response, HasSubstr("X-Request-Id: "));

@@ -75,9 +75,15 @@ std::optional<std::string> VisiblePath(const std::string& path, const DetectOpti
   return real.string();
 }
 
+constexpr int kNoProgram = 127;  // the exit code with which shells and our view say so
+
+// kNotFound: there is no such program at the place.
 base::Result<std::string> BlockingVersion(const std::string& tool, const Language& language,
                                           const DetectOptions& options) {
   Command command;
+  if (options.place.elsewhere()) {
+    command.argv = options.place.prefix(nullptr);
+  }
   for (const std::string& arg : language.version_argv) {
     command.argv.push_back(Expand(arg, "{tool}", tool));
   }
@@ -86,6 +92,9 @@ base::Result<std::string> BlockingVersion(const std::string& tool, const Languag
   const base::Result<CommandResult> result = BlockingRun(command);
   if (!result) {
     return result.error();
+  }
+  if (result->exit_code == kNoProgram && options.place.elsewhere()) {
+    return base::Error{base::ErrorKind::kNotFound, tool + " is not there", 0};
   }
   if (result->exit_code != 0) {
     return base::Internal(tool + " ended with exit code " + std::to_string(result->exit_code) +
@@ -118,24 +127,27 @@ void BlockingDetect(const DetectOptions& options, Language* language) {
   std::string reason;
   for (const std::string& candidate : language->tools) {
     for (const std::string& path : Paths(candidate, options)) {
-      if (!IsExecutable(path)) {
+      const bool elsewhere = options.place.elsewhere();
+      if (!elsewhere && !IsExecutable(path)) {
         continue;
       }
-      const std::optional<std::string> visible = VisiblePath(path, options);
+      const std::optional<std::string> visible = elsewhere ? path : VisiblePath(path, options);
       if (!visible) {
         reason = path + " lies outside of " + options.roots.front() + ", where jobs cannot see it";
         continue;
       }
       base::Result<std::string> version = BlockingVersion(*visible, *language, options);
       if (!version) {
-        reason = version.error().message;
+        if (version.error().kind != base::ErrorKind::kNotFound || !elsewhere) {
+          reason = version.error().message;
+        }
         continue;
       }
       language->available = true;
       language->unavailable_reason.clear();
       language->tool = *visible;
       language->version = *std::move(version);
-      language->tool_stamp = Stamp(*visible);
+      language->tool_stamp = elsewhere ? options.place.key : Stamp(*visible);
       ExpandStep(*language, &language->version_argv);
       ExpandStep(*language, &language->run.argv);
       if (language->compile) {
@@ -149,7 +161,8 @@ void BlockingDetect(const DetectOptions& options, Language* language) {
   }
   language->available = false;
   if (reason.empty()) {
-    reason = "none of its tools was found:";
+    reason = "none of its tools was found" +
+             (options.place.elsewhere() ? " in " + options.place.name : "") + ":";
     for (const std::string& tool : language->tools) {
       reason += (reason.back() == ':' ? " " : ", ") + tool;
     }

@@ -14,6 +14,9 @@ struct DetectOptions {
   std::vector<std::string> roots = {"/usr"};
   std::vector<std::string> path;              // folders for plain names; empty: those of kToolPath
   base::Nanos deadline = 10 * base::kSecond;  // of one version command
+  // Where jobs run, when that is not this machine's own file system: then `roots` does not matter,
+  // and whether a tool exists is found out by starting it there.
+  Place place;
 };
 
 // Takes the first candidate that answers with a version, and replaces {tool} and {source} in the

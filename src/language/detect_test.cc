@@ -102,6 +102,33 @@ TEST_F(ToolTest, Detect_GivesUpOnAToolThatHangs) {
   EXPECT_THAT(language_.unavailable_reason, HasSubstr("did not end within 50ms"));
 }
 
+TEST_F(ToolTest, Detect_LooksWhereJobsRun) {
+  // Tools of the place exist only behind this prefix: "toy" answers, all else is not there.
+  const std::string enter = Script(
+      "opt/enter", "[ \"$2\" = /usr/bin/toy ] || exit 127; [ \"$1\" = in ] && echo toy 2.5 $3");
+  options_.place.name = "the place";
+  options_.place.prefix = [&](const CacheMount* cache) {
+    EXPECT_EQ(cache, nullptr);
+    return std::vector<std::string>{enter, "in"};
+  };
+  options_.path = {"/nowhere", "/usr/bin"};
+  Script("usr/other", "echo toy 1.0");  // of this machine
+  language_.tools = {"other", "toy"};
+  Detect();
+  EXPECT_EQ(language_.tool, "/usr/bin/toy") << language_.unavailable_reason;
+  EXPECT_EQ(language_.version, "2.5");
+  EXPECT_THAT(language_.run.argv, ElementsAre("/usr/bin/toy", "main.toy"));
+}
+
+TEST_F(ToolTest, Detect_NamesThePlaceThatHasNoTool) {
+  const std::string enter = Script("opt/enter", "exit 127");
+  options_.place.name = "the place";
+  options_.place.prefix = [&](const CacheMount*) { return std::vector<std::string>{enter}; };
+  language_.tools = {"toy"};
+  Detect();
+  EXPECT_EQ(language_.unavailable_reason, "none of its tools was found in the place: toy");
+}
+
 TEST_F(ToolTest, BlockingRun_GivesTheToolACleanWorld) {
   Command command;
   command.argv = {
@@ -196,6 +223,28 @@ TEST_F(WarmUpTest, ReplacesTheFolderOfAnotherVersionOnly) {
   EXPECT_NE(*before, *after);
   EXPECT_FALSE(fs::exists(*before));
   EXPECT_TRUE(fs::exists(root_ / "cache/toy-plus-0123456789abcdef"));
+}
+
+TEST_F(WarmUpTest, RunsWhereJobsRun) {
+  Place place;
+  place.key = "the place";
+  std::string source;
+  place.prefix = [&](const CacheMount* cache) {
+    source = cache->source;
+    EXPECT_EQ(cache->target, "/cache/toy");
+    return std::vector<std::string>{"/bin/sh", "-c", "echo $C \"$2\" > " + cache->source + "/args",
+                                    "sh"};
+  };
+  const auto here = WarmUpOne();
+  const auto folder = BlockingWarmUpOne(
+      language_, (root_ / "cache").string(), 10 * base::kSecond, [](const std::string&) {}, place);
+  ASSERT_TRUE(folder) << folder.error().message;
+  EXPECT_NE(*folder, *here) << "two places share no cache";
+  EXPECT_EQ(source, *folder + ".new");
+  std::ifstream args(*folder + "/args");
+  std::string line;
+  std::getline(args, line);
+  EXPECT_EQ(line, "/cache/toy /cache/toy") << "the cache is where jobs see it";
 }
 
 TEST_F(WarmUpTest, LeavesNothingBehindWhenItFails) {

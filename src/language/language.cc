@@ -76,21 +76,24 @@ base::Result<Registry> Registry::Load(const std::string& folder) {
   return registry;
 }
 
-void Registry::Detect() {
+void Registry::Detect(const Place& place) {
+  DetectOptions options;
+  options.place = place;
   for (Language& language : languages_) {
-    BlockingDetect({}, &language);
+    BlockingDetect(options, &language);
   }
 }
 
 std::vector<CacheMount> Registry::BlockingWarmUp(const std::string& cache_root,
-                                                 const std::function<void(std::string)>& say) {
+                                                 const std::function<void(std::string)>& say,
+                                                 const Place& place) {
   std::vector<CacheMount> mounts;
   for (Language& language : languages_) {
     if (!language.available || !language.warm_up) {
       continue;
     }
     base::Result<std::string> folder =
-        BlockingWarmUpOne(language, cache_root, kWarmUpDeadline, say);
+        BlockingWarmUpOne(language, cache_root, kWarmUpDeadline, say, place);
     if (!folder) {
       language.available = false;
       language.unavailable_reason = "its warm-up failed: " + folder.error().message;

@@ -59,6 +59,17 @@ struct CacheMount {
   std::string target;
 };
 
+// Where jobs run, when it is not this machine's own file system: a prepared root, a container.
+struct Place {
+  std::string name;  // for messages, which clients see
+  std::string key;   // tells its content from that of others
+  // What is put before a command's words to run it there, with the folder `cache` (may be null)
+  // writable at its target.
+  std::function<std::vector<std::string>(const CacheMount* cache)> prefix;
+
+  bool elsewhere() const { return static_cast<bool>(prefix); }
+};
+
 // The languages of this machine, or of the workers that this node takes jobs for. Not thread-safe.
 class Registry {
  public:
@@ -66,14 +77,16 @@ class Registry {
   // is an error that names file and line.
   static base::Result<Registry> Load(const std::string& folder);
 
-  // Finds toolchains and their versions by running them. Blocking (each at most 10 s).
-  void Detect();
+  // Finds toolchains and their versions by running them where jobs run. Blocking (each at most
+  // 10 s).
+  void Detect(const Place& place = {});
 
   // Runs the warm-ups whose stamp under `cache_root` is missing, telling progress through `say`.
   // Blocking; a failing warm-up makes that language unavailable with the reason. Returns the mounts
   // to give to the launcher.
   std::vector<CacheMount> BlockingWarmUp(const std::string& cache_root,
-                                         const std::function<void(std::string)>& say);
+                                         const std::function<void(std::string)>& say,
+                                         const Place& place = {});
 
   // What other machines offer, instead of Detect. Unknown ids are ignored.
   void Offer(std::string_view id, std::string version);

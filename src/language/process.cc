@@ -163,9 +163,10 @@ base::Result<CommandResult> BlockingRun(const Command& command) {
 
 std::vector<std::pair<std::string, std::string>> ToolEnv(
     const std::vector<std::pair<std::string, std::string>>& more) {
+  // Below /dev/null not even root can make a folder, as Go's telemetry tries to.
   std::vector<std::pair<std::string, std::string>> env = more;
   const std::vector<std::pair<std::string, std::string>> defaults = {
-      {"PATH", kToolPath}, {"HOME", "/nonexistent"}, {"LANG", "C.UTF-8"}};
+      {"PATH", kToolPath}, {"HOME", "/dev/null"}, {"LANG", "C.UTF-8"}};
   for (const auto& entry : defaults) {
     if (std::none_of(more.begin(), more.end(),
                      [&](const auto& own) { return own.first == entry.first; })) {

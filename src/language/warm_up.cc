@@ -46,9 +46,10 @@ class Hash {
 };
 
 // Everything that decides what the warm-up produces.
-std::string CacheKey(const Language& language) {
+std::string CacheKey(const Language& language, const Place& place) {
   Hash hash;
   hash.Add("1");
+  hash.Add(place.key);
   hash.Add(language.tool);
   hash.Add(language.version);
   hash.Add(language.tool_stamp);
@@ -110,14 +111,21 @@ std::string LastLine(std::string text) {
 }
 
 base::Result<void> BlockingFill(const Language& language, const fs::path& folder,
-                                base::Nanos deadline, const std::function<void(std::string)>& say) {
+                                base::Nanos deadline, const std::function<void(std::string)>& say,
+                                const Place& place) {
   Command command;
+  std::string cache = folder.string();
+  if (place.elsewhere()) {
+    const CacheMount mount{folder.string(), language.warm_up->mount};
+    command.argv = place.prefix(&mount);
+    cache = mount.target;
+  }
   for (const std::string& arg : language.warm_up->argv) {
-    command.argv.push_back(Expand(arg, "{cache}", folder.string()));
+    command.argv.push_back(Expand(arg, "{cache}", cache));
   }
   command.env = ToolEnv(language.warm_up->env);
   for (auto& [name, value] : command.env) {
-    value = Expand(value, "{cache}", folder.string());
+    value = Expand(value, "{cache}", cache);
   }
   command.folder = folder.string();
   command.deadline = deadline;
@@ -169,10 +177,11 @@ void RemoveAll(const fs::path& root, const std::string& id) {
 base::Result<std::string> BlockingWarmUpUnchecked(const Language& language,
                                                   const std::string& cache_root,
                                                   base::Nanos deadline,
-                                                  const std::function<void(std::string)>& say) {
+                                                  const std::function<void(std::string)>& say,
+                                                  const Place& place) {
   const base::Nanos start = base::MonotonicNow();
   const fs::path root(cache_root);
-  const std::string name = language.id + "-" + CacheKey(language);
+  const std::string name = language.id + "-" + CacheKey(language, place);
   const fs::path folder = root / name;
   fs::create_directories(root);
   const base::Result<base::UniqueFd> lock = BlockingLock(root / ".lock", deadline);
@@ -188,7 +197,7 @@ base::Result<std::string> BlockingWarmUpUnchecked(const Language& language,
   const fs::path building = root / (name + ".new");
   fs::create_directories(building);
   const base::Nanos left = deadline - (base::MonotonicNow() - start);
-  base::Result<void> filled = BlockingFill(language, building, left, say);
+  base::Result<void> filled = BlockingFill(language, building, left, say, place);
   if (!filled) {
     fs::remove_all(building);
     return filled.error();
@@ -204,9 +213,10 @@ base::Result<std::string> BlockingWarmUpUnchecked(const Language& language,
 
 base::Result<std::string> BlockingWarmUpOne(const Language& language, const std::string& cache_root,
                                             base::Nanos deadline,
-                                            const std::function<void(std::string)>& say) {
+                                            const std::function<void(std::string)>& say,
+                                            const Place& place) {
   try {
-    return BlockingWarmUpUnchecked(language, cache_root, deadline, say);
+    return BlockingWarmUpUnchecked(language, cache_root, deadline, say, place);
   } catch (const fs::filesystem_error& e) {
     return base::Internal(base::Printable(e.what(), 400));
   }

@@ -198,6 +198,25 @@ Cause ToCause(const wire::Reply& reply) {
   return Cause::kExited;
 }
 
+// In the words of docs/security.md, "Isolation levels".
+std::vector<std::string> NotLimited(const std::string& isolation, bool root) {
+  std::vector<std::string> out;
+  if (isolation == "no-cgroup") {
+    out = {
+        "memory: each process's private memory is bounded, a job's processes together and memory "
+        "that they share are not",
+        "cpu_time: bounded for each process, not for a job's processes together",
+        "usage: figures are those of the main process and the children that it waited for",
+    };
+  }
+  if (!root) {
+    out.emplace_back(
+        "kernel counters by user (pipe pages, pending signals, message queues, inotify): all jobs "
+        "share one host user");
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<Launcher> StartLauncher(const NativeOptions& options, const Filters& filters) {
@@ -218,6 +237,9 @@ Result<Launcher> StartLauncher(const NativeOptions& options, const Filters& filt
     if (!CopyName(mount.source, &slot.source) || !CopyName(mount.target, &slot.target)) {
       return base::InvalidArgument("the path " + mount.source + " is too long");
     }
+  }
+  if (!CopyName(options.root, &setup.root)) {
+    return base::InvalidArgument("the path " + options.root + " is too long");
   }
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
@@ -270,6 +292,7 @@ Result<Launcher> StartLauncher(const NativeOptions& options, const Filters& filt
   }
   static constexpr std::array<const char*, 3> kLevels = {"no-cgroup", "rootless", "full"};
   launcher.isolation = kLevels[std::min<size_t>(ready.isolation, 2)];
+  launcher.not_limited = NotLimited(launcher.isolation, ::geteuid() == 0);
   launcher.detail =
       "cgroup " +
       (ready.cgroup_version == 0 ? "none" : "v" + std::to_string(ready.cgroup_version)) +

@@ -27,15 +27,17 @@ struct NativeOptions {
   uint32_t park = 2;
   uint32_t cpus = 0;  // processors' worth of time that a sandbox may use; 0: not bounded
   std::vector<ReadOnlyMount> mounts;
+  std::string root;  // absolute and resolved: /usr, /bin and the like come from here; empty: from /
 };
 
 // The launcher as a started, verified process. Holds its socket; the launcher ends when that
 // closes.
 struct Launcher {
   base::UniqueFd socket;
-  base::UniqueFd process;  // pidfd
-  std::string isolation;   // "full", "rootless" or "no-cgroup"
-  std::string detail;      // cgroup version, Landlock ABI, what the level lacks
+  base::UniqueFd process;                // pidfd
+  std::string isolation;                 // "full", "rootless" or "no-cgroup"
+  std::string detail;                    // cgroup version, Landlock ABI, what the level lacks
+  std::vector<std::string> not_limited;  // what this level does not limit, a sentence each
 };
 
 // Starts sandbox-launcher and waits until it has proved its limits on this machine. Call it while

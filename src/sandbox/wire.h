@@ -15,7 +15,7 @@
 //   launcher -> sandboxd   Reply kDone (fds: one per collected file)
 namespace sandbox::wire {
 
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 inline constexpr int kMaxFds = 32;      // of one message; the kernel allows SCM_MAX_FD, 253
 inline constexpr int kFixedRunFds = 4;  // payload, stdin, stdout, stderr
 inline constexpr int kMaxFileFds = kMaxFds - kFixedRunFds;
@@ -52,6 +52,7 @@ struct Setup {
   uint32_t mount_count;
   uint32_t cpus;  // processors' worth of time for each sandbox, 0: not bounded
   std::array<Mount, kMaxMounts> mounts;  // read-only folders of the operator
+  Name root;  // where /usr, /bin and the like come from; empty: the machine's own
 };
 
 struct Ready {

@@ -53,5 +53,6 @@ FUZZ(wire, input) {
       MUST(Ends(setup.mounts[i].source) && Ends(setup.mounts[i].target));
       MUST(setup.mounts[i].source[0] == '/' && setup.mounts[i].target[0] == '/');
     }
+    MUST(Ends(setup.root));
   }
 }

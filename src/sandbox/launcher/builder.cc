@@ -66,13 +66,8 @@ void Sandbox::BuilderMain(int control, int report_fd) {
     if (!write("uid_map", map) || !write("gid_map", map)) {
       fail(Step::kIdMaps);
     }
-  } else {
-    std::snprintf(map, sizeof(map), "%u %u 1\n", kJobUid, ::geteuid());
-    char groups[64];
-    std::snprintf(groups, sizeof(groups), "%u %u 1\n", kJobUid, ::getegid());
-    if (!write("setgroups", "deny") || !write("uid_map", map) || !write("gid_map", groups)) {
-      fail(Step::kIdMaps);
-    }
+  } else if (!WriteOwnIdMaps(report.pid)) {
+    fail(Step::kIdMaps);
   }
   if (!write("oom_score_adj", "1000")) {
     fail(Step::kOomScore);

@@ -60,7 +60,7 @@ bool CheckSetup(const wire::Setup& setup, int fd_count) {
     ok = EndsWithNul(mount.source) && EndsWithNul(mount.target) && mount.source[0] == '/' &&
          mount.target[0] == '/' && std::strstr(mount.target.data(), "..") == nullptr;
   }
-  return ok;
+  return ok && EndsWithNul(setup.root) && (setup.root[0] == '/' || setup.root[0] == '\0');
 }
 
 int CheckRequest(const wire::Request& request, size_t size, int fd_count) {

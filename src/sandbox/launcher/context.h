@@ -15,7 +15,8 @@ namespace sandbox::launcher {
 struct Context {
   wire::Setup setup{};
   wire::Isolation isolation = wire::Isolation::kNoCgroup;
-  bool root = false;  // may map host ids of its own for each sandbox
+  bool root = false;             // may map host ids of its own for each sandbox
+  bool writable_mounts = false;  // only when the operator's own tools run in the view
   int landlock_abi = 0;
   linux::CgroupBase cgroups;
   std::array<std::array<sock_filter, wire::kMaxFilterInstructions>, wire::kPolicies> filters{};
@@ -70,6 +71,16 @@ bool BuildRoot(const Context& context, wire::Step* step);
 // Opens the read-only sources as detached mounts while the process still has the launcher's host
 // uid, so that folders above them may be closed to others. Part one of BuildRoot.
 bool OpenSources(const Context& context, wire::Step* step);
+
+// Runs a tool of the operator's in the view that programs get, as the invoking user:
+// "sandbox-launcher
+// --view ROOT MOUNTS COMMAND...". Not a sandbox: nothing is limited or filtered. For the toolchains
+// of a prepared root, whose versions are asked and whose caches are filled before any job.
+int ViewMain(Context* context, int argc, char** argv);
+
+// Writes the id maps of process `pid`, which has just been cloned into a user namespace: without
+// host ids of its own, that is kJobUid stands for the calling user. False with errno.
+bool WriteOwnIdMaps(pid_t pid);
 
 // The program's side of the fork in pid 1: confines itself and execs, but not before `link`, a
 // socket to pid 1 that closes on exec, has said that pid 1 is confined. Reports a failing step

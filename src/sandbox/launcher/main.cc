@@ -286,6 +286,33 @@ bool Turn(bool requests) {
   return alive;
 }
 
+// What a failing step usually means; null when there is nothing to add.
+const char* Hint(Step step, int error) {
+  const auto reads = [](const char* path, const char* value) {
+    char text[16];
+    return linux::ReadFileAt(AT_FDCWD, path, text, sizeof(text)) > 0 &&
+           std::strncmp(text, value, std::strlen(value)) == 0;
+  };
+  if (error != EPERM && error != EACCES && error != ENOSPC && error != EINVAL) {
+    return nullptr;
+  }
+  if (reads("/proc/sys/user/max_user_namespaces", "0")) {
+    return "user namespaces are off: set the sysctl user.max_user_namespaces";
+  }
+  if (::geteuid() != 0 && reads("/proc/sys/kernel/unprivileged_userns_clone", "0")) {
+    return "user namespaces are root's: set the sysctl kernel.unprivileged_userns_clone=1";
+  }
+  if (::geteuid() != 0 && reads("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")) {
+    return "AppArmor restricts user namespaces: set the sysctl "
+           "kernel.apparmor_restrict_unprivileged_userns=0, or allow sandbox-launcher userns in a "
+           "profile";
+  }
+  if (step == Step::kClone || step == Step::kPrivateMounts || step == Step::kProc) {
+    return "inside a container, its seccomp profile or its masked /proc forbids this";
+  }
+  return nullptr;
+}
+
 // Runs a program of ours against a small limit and checks that the limit stops it: what is not
 // enforced on this machine is found at start, not by a job.
 bool ProbeLimit(Probe probe, char* why, size_t why_size) {
@@ -315,9 +342,11 @@ bool ProbeLimit(Probe probe, char* why, size_t why_size) {
     Turn(false);
   }
   if ((reply.flags & wire::kEndedInternal) != 0) {
-    std::snprintf(why, why_size, "the first sandbox failed at the step '%s': errno %d (%s)",
-                  wire::StepName(static_cast<Step>(reply.step)), reply.error,
-                  strerrorname_np(reply.error));
+    const auto step = static_cast<Step>(reply.step);
+    const char* hint = Hint(step, reply.error);
+    std::snprintf(why, why_size, "the first sandbox failed at the step '%s': errno %d (%s)%s%s",
+                  wire::StepName(step), reply.error, strerrorname_np(reply.error),
+                  hint == nullptr ? "" : "; ", hint == nullptr ? "" : hint);
     return false;
   }
   const bool cgroups = g_context.cgroups.version() != 0;
@@ -351,11 +380,15 @@ void Start(wire::Ready* ready) {
   if (g_context.isolation < wanted) {
     std::snprintf(
         ready->message.data(), ready->message.size(),
-        "isolation level %s is below the required %s: %s", IsolationName(g_context.isolation),
-        IsolationName(wanted),
+        "isolation level %s is below SANDBOX_MIN_ISOLATION=%s: %s%s",
+        IsolationName(g_context.isolation), IsolationName(wanted),
         why[0] != '\0'
             ? why
-            : "sandboxd was not started by root, so all sandboxes would share one host user");
+            : "sandboxd was not started by root, so all sandboxes would share one host user",
+        version != 0 ? ""
+                     : ". Start it as root, or in a delegated group (systemd-run --user --scope -p "
+                       "Delegate=yes sandboxd); SANDBOX_MIN_ISOLATION=no-cgroup runs without these "
+                       "limits, docs/security.md says which");
     return;
   }
   if (g_context.root) {
@@ -431,6 +464,9 @@ int Main() {
 }  // namespace
 }  // namespace sandbox::launcher
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "--view") == 0) {
+    return sandbox::launcher::ViewMain(&sandbox::launcher::g_context, argc, argv);
+  }
   return sandbox::launcher::Main();
 }

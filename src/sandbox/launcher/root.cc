@@ -1,4 +1,5 @@
-// The file system view: a tmpfs of our own with read-only clones of the operator's folders, device
+// The file system view: a tmpfs of our own with read-only clones of the machine's folders or of
+// those of a prepared root (SANDBOX_ROOTFS), and of the operator's, device
 // files, work folders of bounded size, and a proc that shows the sandbox only. Mount points are
 // made while the tmpfs is still empty, so nothing foreign can redirect them.
 
@@ -16,7 +17,7 @@ namespace {
 
 using wire::Step;
 
-// Folders of the host that make up a usable system, beside the operator's mounts. /bin and the like
+// Folders that make up a usable system, beside the operator's mounts. /bin and the like
 // are symbolic links into /usr on merged systems and are then made again as links.
 constexpr const char* kSystemFolders[] = {"/usr",   "/bin",   "/sbin",  "/lib",
                                           "/lib32", "/lib64", "/libx32"};
@@ -26,10 +27,12 @@ constexpr const char* kDevices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev
 
 constexpr int kMaxSources = 32;
 
+enum class Kind { kReadOnly, kWritable, kDevice };
+
 struct Source {
   const char* target = nullptr;
+  Kind kind = Kind::kReadOnly;
   bool folder = false;
-  bool device = false;
   int tree = -1;
   char link[256] = "";  // not empty: make a symbolic link instead
 };
@@ -48,10 +51,23 @@ constexpr char kNsswitch[] =
     "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n";
 constexpr char kHostname[] = "sandbox\n";
 
-bool Add(const char* source, const char* target, bool device, bool required) {
+// Opens `path` below `root`, following no link, or, when `root` is -1, as the machine has it; then
+// the last part is not followed.
+base::UniqueFd OpenSource(int root, const char* path) {
+  if (root < 0) {
+    return base::UniqueFd(::open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  }
+  return base::UniqueFd(linux::OpenBeneath(root, path + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+}
+
+// `path` is absolute, also when it is meant below `root`.
+bool Add(int root, const char* path, const char* target, Kind kind, bool required) {
   struct stat info {};
 
-  if (::lstat(source, &info) != 0) {
+  const base::UniqueFd source = kind == Kind::kDevice
+                                    ? base::UniqueFd(::open(path, O_PATH | O_CLOEXEC))
+                                    : OpenSource(root, path);
+  if (!source.valid() || ::fstat(source.get(), &info) != 0) {
     return !required && errno == ENOENT;
   }
   if (g_source_count == kMaxSources) {
@@ -60,18 +76,18 @@ bool Add(const char* source, const char* target, bool device, bool required) {
   }
   Source& s = g_sources[g_source_count];
   s.target = target;
-  s.device = device;
-  if (S_ISLNK(info.st_mode) && !device) {
-    const ssize_t n = ::readlink(source, s.link, sizeof(s.link) - 1);
+  s.kind = kind;
+  if (S_ISLNK(info.st_mode)) {
+    const ssize_t n = ::readlinkat(source.get(), "", s.link, sizeof(s.link) - 1);
     if (n <= 0) {
       return false;
     }
     s.link[n] = '\0';
   } else {
     s.folder = S_ISDIR(info.st_mode);
-    s.tree = static_cast<int>(
-        ::syscall(SYS_open_tree, AT_FDCWD, source,
-                  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (device ? 0 : AT_RECURSIVE)));
+    s.tree = static_cast<int>(::syscall(
+        SYS_open_tree, source.get(), "",
+        AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (s.folder ? AT_RECURSIVE : 0)));
     if (s.tree < 0) {
       return false;
     }
@@ -116,8 +132,9 @@ bool Attach(const Source& s) {
     return true;
   }
   mount_attr attr{};
-  attr.attr_set = MOUNT_ATTR_NOSUID | (s.device ? 0 : MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
-  const unsigned recursive = s.device ? 0 : AT_RECURSIVE;
+  attr.attr_set = MOUNT_ATTR_NOSUID | (s.kind == Kind::kDevice ? 0 : MOUNT_ATTR_NODEV) |
+                  (s.kind == Kind::kReadOnly ? MOUNT_ATTR_RDONLY : 0);
+  const unsigned recursive = s.folder ? AT_RECURSIVE : 0;
   if (::syscall(SYS_mount_setattr, s.tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof(attr)) !=
       0) {
     return false;
@@ -138,25 +155,38 @@ bool MountTmpfs(const char* at, const char* options) {
 
 bool OpenSources(const Context& context, Step* step) {
   *step = Step::kBindMounts;
+  const char* root_path = context.setup.root.data();
+  base::UniqueFd root;
+  if (root_path[0] != '\0') {
+    // Resolved by sandboxd: a link on the way means that somebody has changed it since.
+    open_how how{};
+    how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    root.reset(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, root_path, &how, sizeof(how))));
+    if (!root.valid()) {
+      return false;
+    }
+  }
   for (const char* folder : kSystemFolders) {
-    if (!Add(folder, folder, false, std::strcmp(folder, "/usr") == 0)) {
+    if (!Add(root.get(), folder, folder, Kind::kReadOnly, std::strcmp(folder, "/usr") == 0)) {
       return false;
     }
   }
   for (const char* file : kSystemFiles) {
-    if (!Add(file, file, false, false)) {
+    if (!Add(root.get(), file, file, Kind::kReadOnly, false)) {
       return false;
     }
   }
   for (uint32_t i = 0; i < context.setup.mount_count; ++i) {
     const wire::Mount& mount = context.setup.mounts[i];
-    if (!Add(mount.source.data(), mount.target.data(), false, true)) {
+    const Kind kind = context.writable_mounts ? Kind::kWritable : Kind::kReadOnly;
+    if (!Add(-1, mount.source.data(), mount.target.data(), kind, true)) {
       return false;
     }
   }
   *step = Step::kDevices;
   for (const char* device : kDevices) {
-    if (!Add(device, device, true, true)) {
+    if (!Add(-1, device, device, Kind::kDevice, true)) {
       return false;
     }
   }

@@ -325,8 +325,10 @@ void Sandbox::OnDead(int64_t now) {
                           context_->cgroups.Read(leaf_, &usage);
     if (measured) {
       reply_.cpu_time = usage.cpu_nanos;
-      reply_.memory_peak_bytes = usage.memory_peak_bytes;
-      reply_.processes_peak = std::max<int64_t>(0, usage.tasks_peak - kInitTasks);
+      // Kernels before 5.19 (memory.peak) and 6.1 (pids.peak) measure no peak of the group.
+      reply_.memory_peak_bytes = usage.memory_peak_bytes > 0 ? usage.memory_peak_bytes : main_rss_;
+      reply_.processes_peak =
+          std::max<int64_t>(reply_.started_at != 0 ? 1 : 0, usage.tasks_peak - kInitTasks);
       reply_.flags |= usage.oom_kills > 0 ? static_cast<uint32_t>(wire::kEndedMemory) : 0U;
       reply_.flags |= usage.refused_forks > 0 ? static_cast<uint32_t>(wire::kHitProcessLimit) : 0U;
     } else {
