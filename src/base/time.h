@@ -32,8 +32,8 @@ std::string FormatDuration(Nanos duration);
 // RFC 3339 in UTC with nanoseconds: "2026-01-02T03:04:05.000000006Z".
 std::string FormatRfc3339(Nanos wall);
 
-// RFC 3339: "2026-01-02T03:04:05Z", with a fraction of up to nine digits and any offset. What is not
-// one, or before 1970 or after 2261, is kInvalidArgument.
+// RFC 3339: "2026-01-02T03:04:05Z", with a fraction of up to nine digits and any offset. What is
+// not one, or before 1970 or after 2261, is kInvalidArgument.
 Result<Nanos> ParseRfc3339(std::string_view text);
 
 double ToMilliseconds(Nanos duration);

@@ -24,7 +24,8 @@ class Run : public std::enable_shared_from_this<Run> {
   using Done = std::function<void(std::optional<job::Outcome>)>;
 
   // `language` may be null or unavailable: the job fails with a message that says so. `cache` may
-  // be null. `on_output` hears what the program writes, as it does (not the compiler); may be empty.
+  // be null. `on_output` hears what the program writes, as it does (not the compiler); may be
+  // empty.
   Run(boost::asio::io_context& loop, const Options& options, sandbox::Backend& backend,
       const language::Language* language, CompileCache* cache, job::Job job,
       sandbox::Backend::OnOutput on_output, Done done);

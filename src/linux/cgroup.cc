@@ -239,9 +239,13 @@ bool CgroupBase::OpenV2(char* why, size_t why_size) {
   if (OpenV2At(place.folder, true, place.at_top, why, why_size)) {
     return true;
   }
-  const size_t used = std::strlen(why);
+  if (place.at_top) {
+    return false;
+  }
+  size_t used = std::strlen(why);
   std::snprintf(why + used, why_size - used, ", and ");
-  return !place.at_top && OpenV2At(place.mount, false, true, why + used + 6, why_size - used - 6);
+  used = std::strlen(why);
+  return OpenV2At(place.mount, false, true, why + used, why_size - used);
 }
 
 // `own`: the group may be the one that this process is in. `top`: all that this process sees of the

@@ -33,8 +33,8 @@ class OutputLog {
   job::Store::WatchHandle Watch(std::string id, job::OutputPosition from,
                                 job::Store::OutputListener listener);
 
-  // Tells at once what is still to be told: before an answer of another thread, which could overtake
-  // what this one has posted. A listener may destroy this log.
+  // Tells at once what is still to be told: before an answer of another thread, which could
+  // overtake what this one has posted. A listener may destroy this log.
   void Deliver();
 
   // Forgets what has ended long enough ago.

@@ -4,6 +4,7 @@ import os
 import pytest
 
 import docker_engine
+from modes import Mode
 from service import RUNNING, SANDBOXD, running
 
 IN_CI = os.environ.get("CI") == "true"
@@ -12,6 +13,18 @@ IN_CI = os.environ.get("CI") == "true"
 def pytest_configure(config):
     if not config.option.collectonly and not SANDBOXD.exists():
         raise pytest.UsageError(f"{SANDBOXD} is not built: run ./dev build, or set BUILD_DIR")
+
+
+def pytest_collection_modifyitems(config, items):
+    mode = Mode().name
+
+    def other_mode(item):
+        marker = item.get_closest_marker("modes")
+        return marker is not None and mode not in marker.args
+
+    left_out = [item for item in items if other_mode(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -15,6 +15,7 @@ import threading
 import time
 
 from contract import REPOSITORY, Contract
+from modes import Mode
 
 BUILD = pathlib.Path(os.environ.get("BUILD_DIR", REPOSITORY / "build")).resolve()
 SANDBOXD = BUILD / "sandboxd"
@@ -54,7 +55,7 @@ def base_environment():
         "SANDBOX_SECCOMP_DIR": str(REPOSITORY / "config" / "seccomp"),
         "SANDBOX_CACHE_DIR": os.environ.get("SANDBOX_CACHE_DIR", str(BUILD / "cache")),
     }
-    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+    for name in ("SANDBOX_ROOTFS", "SANDBOX_TIMEOUT", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
         if name in os.environ:
             environment[name] = os.environ[name]
     return environment
@@ -144,14 +145,16 @@ def stream(result, name):
 class Service(Client):
     """A running sandboxd with a state folder of its own, which survives restarts."""
 
-    def __init__(self, **environment):
+    def __init__(self, mode=None, **environment):
         super().__init__(free_port())
+        self.mode = mode or Mode()
         # Not pytest's tmp_path: that is closed to the user that sandboxd becomes.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="code-sandbox-test-"))
         self.folder.chmod(0o755)
         self.log_path = self.folder / "log"
         self.environment = base_environment()
         self.environment["STATE_DIR"] = str(self.folder / "state")
+        self.environment.update(self.mode.environment(BUILD))
         self.environment.update(environment)
         self.process = None
         self.pass_fds = ()  # descriptors to let it inherit
@@ -165,11 +168,12 @@ class Service(Client):
         """Starts it without waiting until it is healthy."""
         self.environment.update(changes)
         self.environment["HTTP_PORT"] = str(self.port)
+        self.mode.prepare(self.folder)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [str(SANDBOXD)], env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, cwd=self.folder, start_new_session=True,
-                pass_fds=self.pass_fds)
+                self.mode.command(str(SANDBOXD)), env=self.environment, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
+                preexec_fn=self.mode.enter, pass_fds=self.pass_fds)
         return self
 
     def _healthy(self):
@@ -202,6 +206,7 @@ class Service(Client):
             except subprocess.TimeoutExpired:
                 self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.mode.close(eventually)
 
 
 # Those that have been started and not yet closed: their logs belong to a failing test's report.
