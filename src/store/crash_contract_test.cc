@@ -76,9 +76,9 @@ TEST_P(CrashContract, AfterLease) {
 TEST_P(CrashContract, AfterRenew) {
   ASSERT_TRUE(Submit("a").has_value());
   const job::Lease lost = LeaseOne();
-  now_ += options_.lease_time - 1;
+  now_ += options_.lease_time - base::kSecond;
   ASSERT_TRUE(Renew(lost).has_value());
-  now_ += options_.lease_time - 1;
+  now_ += options_.lease_time - base::kSecond;
   Sweep();
   EXPECT_TRUE(Lease(1).empty()) << "a renewed lease holds";
   Crash();
