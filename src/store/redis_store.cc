@@ -343,7 +343,6 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
     if (!commands_up_ || !messages_.listening()) {
       return;
     }
-    const auto weak = weak_from_this();
     for (const auto& [id, token] : std::map<std::string, uint64_t>(held_.begin(), held_.end())) {
       Renew(id, token, [](const auto&) {});
     }

@@ -134,6 +134,7 @@ TEST_P(RedisStoreTest, ALateResultCountsUntilAnotherWorkerHasTheJob) {
   EXPECT_FAILS(Renew(leases[0]), ErrorKind::kConflict);
   ASSERT_TRUE(Finish(leases[0], Completed("late")).has_value());
   EXPECT_EQ(Get("a")->result->stdout_data, "late");
+  EXPECT_EQ(Get("a")->started_at, leases[0].job.started_at);
   EXPECT_EQ(LeaseIds(9), (std::vector<std::string>{"b"}));
   EXPECT_FAILS(Finish(leases[1]), ErrorKind::kConflict);
   ExpectStats(0, 1);

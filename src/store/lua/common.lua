@@ -90,7 +90,7 @@ end
 local function conclude(id, status, finished_ns, ttl_ms, more)
   local job = job_key(id)
   redis.call('HSET', job, 'status', status, 'finished', finished_ns, unpack(more))
-  redis.call('HDEL', job, 'token', 'worker', 'entry', 'call', 'cancel')
+  redis.call('HDEL', job, 'token', 'worker', 'entry', 'call', 'cancel', 'began')
   expire_in(job, ttl_ms)
   redis.call('ZADD', done, now_ms + ttl_ms, place(redis.call('HGET', job, 'created'), id))
   settle(ttl_ms)
@@ -104,7 +104,9 @@ local function put_back(id, tenant, seq, cancel, ttl_ms)
     return false
   end
   local job = job_key(id)
-  redis.call('HSET', job, 'status', 'queued')
+  -- Should the last holder finish it after all, it began then.
+  redis.call('HSET', job, 'status', 'queued', 'began',
+    redis.call('HGET', job, 'started') or now_ns)
   redis.call('HDEL', job, 'started', 'worker', 'entry', 'call')
   -- It has had its turn already: its tenant does not wait for another.
   local first = redis.call('ZRANGE', ring, 0, 0, 'WITHSCORES')
@@ -122,7 +124,7 @@ local function expire_leases(lease_ms, max_attempts, ttl_ms, grace_ms)
   local last = tonumber(looked[1] or 0)
   if now_ms >= last and now_ms < last + 500 then return end
   redis.call('HSET', state, 'looked', now_ms)
-  if grace_ms > 0 and last > 0 and now_ms > last + 5000 then
+  if grace_ms > 0 and last > 0 and now_ms > last + 2000 then
     redis.call('HSET', state, 'grace', now_ms + grace_ms)
     return
   end

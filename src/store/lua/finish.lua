@@ -17,6 +17,7 @@ if j[1] == 'running' then
   drop_lease(id, j[3], token)
 else
   unqueue(id, j[4])
+  redis.call('HSET', job, 'started', redis.call('HGET', job, 'began') or now_ns)
 end
 append_output(id, token, ARGV, 8, output_retention_ms)
 local more = {}
