@@ -78,6 +78,14 @@ TEST(RedisReader, RefusesWhatIsNoRedis) {
   EXPECT_FALSE(reader.Next().has_value());
 }
 
+TEST(RedisReader, RefusesAnArrayLargerThanAnyReply) {
+  for (const char* bytes : {"*2147483647\r\n", "*1\r\n*1048577\r\n"}) {
+    RedisReader reader;
+    reader.Feed(bytes);
+    EXPECT_FALSE(reader.Next().has_value()) << bytes;
+  }
+}
+
 TEST(FormatRedisCommand, KeepsEveryByte) {
   EXPECT_EQ(FormatRedisCommand({"SET", std::string("a\0b", 3), ""}),
             std::string("*3\r\n$3\r\nSET\r\n$3\r\na\0b\r\n$0\r\n\r\n", 28));

@@ -27,7 +27,13 @@ void* MakeText(const redisReadTask* task, char* data, size_t size) {
   return reply;
 }
 
+// Room is made as soon as the number is known: without a bound a few bytes could ask for gigabytes.
+constexpr int kMaxElements = 1 << 20;
+
 void* MakeArray(const redisReadTask* task, int elements) {
+  if (elements > kMaxElements) {
+    return nullptr;  // an error to the reader
+  }
   RedisReply* reply = Place(task);
   reply->type = RedisReply::Type::kArray;
   reply->items.resize(static_cast<size_t>(elements));
