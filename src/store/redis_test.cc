@@ -235,8 +235,10 @@ TEST_P(RedisStoreTest, AfterAnOutageWorkersHaveTimeToRenew) {
   Sweep();
   EXPECT_EQ(Get("a")->status, Status::kRunning);
   ASSERT_TRUE(Renew(leases[0]).has_value());
-  now_ += 4 * base::kSecond;
-  Sweep();
+  for (int second = 0; second < 4; ++second) {  // a longer silence would count as another outage
+    now_ += base::kSecond;
+    Sweep();
+  }
   EXPECT_EQ(Get("lost")->status, Status::kRunning);
   now_ += base::kSecond;
   Sweep();
