@@ -6,7 +6,7 @@ package main
 //line /etc/shadow:1
 func main() { undefined1() }
 
-//line @STATE_DIR@/log:1
+//line /var/lib/code-sandbox/jobs.db:1
 func other() { undefined2() }
 
 /*line ../../../../etc/passwd:1:1*/ var x = undefined3
