@@ -258,6 +258,10 @@ class Host:
         for _ in range(2):
             for job in [self.service.submit("while True: print('x' * 1000)") for _ in range(4)]:
                 self.service.wait(job)
+        for _ in range(2):
+            # The largest answer: NUL takes six bytes in JSON.
+            self.service.run("import os\nfor fd in (1, 2):\n    left = 1 << 20\n    while left:\n"
+                             "        left -= os.write(fd, b'\\0' * left)\n")
         self.service.run("print(len(input()))", stdin="x" * (8 << 20))
         self.service.run("package main\n\nfunc main() {}\n", "go")
         for _ in range(20):
