@@ -550,6 +550,11 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
       }
     }
     run->answered = true;
+    if (reply.step == static_cast<uint32_t>(wire::Step::kKillAll)) {
+      // Processes that could not be killed hold the pipes' other ends.
+      std::string message = result.message;
+      return Finish(run->id, result.cause, std::move(message));
+    }
     MaybeDone(run);
   }
 
