@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -202,12 +203,8 @@ class App {
   Result<void> Serve() {
     const std::string isolation = runs_jobs() ? launcher_.isolation : "none";
     if (runs_jobs()) {
-      backend_ = sandbox::MakeNativeBackend(loop_, std::move(launcher_), [this] {
-        // Its rights are gone from this process: only a new start can bring it back. Leases return
-        // the jobs.
-        exit_code_ = 1;
-        Stop();
-      });
+      backend_ = sandbox::MakeNativeBackend(
+          loop_, std::move(launcher_), [this] { asio::post(loop_, [this] { LoseLauncher(); }); });
     }
     auto opened = OpenStore(config_, loop_);
     if (!opened) {
@@ -375,16 +372,32 @@ class App {
     if (fleet_) {
       fleet_->Leave();
     }
-    const auto stop_serving = [this, total] {
-      if (!server_) {
-        return loop_.stop();
-      }
-      server_->Stop(total / 5, [this] { loop_.stop(); });
-    };
     if (executor_) {
-      executor_->Stop(for_jobs, stop_serving);
+      executor_->Stop(for_jobs, [this] { StopServing(); });
     } else {
-      stop_serving();
+      StopServing();
+    }
+  }
+
+  void StopServing() {
+    if (std::exchange(serving_ends_, true)) {
+      return;
+    }
+    if (!server_) {
+      return loop_.stop();
+    }
+    server_->Stop(config_.http_shutdown_timeout / 5, [this] { loop_.stop(); });
+  }
+
+  // Its rights are gone from this process: only a new start can bring it back. The jobs are not to
+  // blame, so they get no outcome: they stay leased, and whoever takes the leases over runs them.
+  void LoseLauncher() {
+    exit_code_ = 1;
+    executor_.reset();
+    if (stopping_) {
+      StopServing();
+    } else {
+      Stop();
     }
   }
 
@@ -407,6 +420,7 @@ class App {
   std::unique_ptr<executor::CompileCache> compile_cache_;
   std::unique_ptr<executor::Executor> executor_;
   bool stopping_ = false;
+  bool serving_ends_ = false;
   int exit_code_ = 0;
 };
 

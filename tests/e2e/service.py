@@ -199,9 +199,30 @@ class Service(Client):
         self.process.kill()
         self.process.wait(STOP_DEADLINE)
 
+    def launcher(self):
+        """The pid of its sandbox-launcher; None when there is none."""
+        for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                head, _, tail = status.read_text().rpartition(")")
+                if head.endswith("(sandbox-launche") and int(tail.split()[1]) == self.process.pid:
+                    return int(status.parent.name)
+        return None
+
+    def kill_launcher(self):
+        """SIGKILL to the launcher; the service has to exit, as only a new start brings it back."""
+        os.kill(self.launcher(), signal.SIGKILL)
+        return self.process.wait(STOP_DEADLINE)
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def close(self):
         if self.process is not None and self.process.poll() is None:
             try:
+                self.resume()
                 self.terminate()
             except subprocess.TimeoutExpired:
                 self.kill()

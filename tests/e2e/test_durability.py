@@ -102,6 +102,30 @@ def test_jobThatKillsTheServiceEachTime_isGivenUp(start_service):
     assert service.run("print(1)")["verdict"] == "ok"
 
 
+def test_launcherKilled_jobsRunAgainAfterTheRestart(start_service):
+    service = start_service(SANDBOX_SLOTS="2")
+    jobs = submit_tokens(service, range(4), seconds=1)
+    eventually(lambda: is_running(service, jobs[0]), what="the job running")
+    assert service.kill_launcher() == 1
+    service.start()
+    # The jobs were not to blame.
+    after = assert_all_complete_once(service, jobs)
+    assert after[0]["attempts"] == 2
+
+
+def test_launcherKilledDuringTheStop_doesNotHoldItUp(start_service):
+    service = start_service(SANDBOX_SLOTS="1", HTTP_SHUTDOWN_TIMEOUT="20s")
+    jobs = submit_tokens(service, [1], seconds=5)
+    eventually(lambda: is_running(service, jobs[1]), what="the job running")
+    service.process.send_signal(signal.SIGTERM)
+    eventually(lambda: '"stopping"' in service.log(), what="the stop's begin")
+    started = time.monotonic()
+    assert service.kill_launcher() == 1
+    assert time.monotonic() - started < 4
+    service.start()
+    assert_all_complete_once(service, jobs)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stop_whenIdle_isQuickAndClean(start_service, number):
     service = start_service()
