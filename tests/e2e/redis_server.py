@@ -127,6 +127,8 @@ class Proxy:
         self.target = target
         self.refuses = False  # closes new connections at once
         self.cut_after = None  # cuts a connection after as many bytes from the server
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._pairs = set()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -147,6 +149,7 @@ class Proxy:
 
     def _serve(self, client):
         with client:
+            self._flowing.wait()
             if self.refuses:
                 return
             try:
@@ -167,6 +170,7 @@ class Proxy:
         passed = 0
         while True:
             ready, _, _ = select.select([client, server], [], [])
+            self._flowing.wait()
             for source in ready:
                 data = source.recv(65536)
                 if not data:
@@ -179,6 +183,14 @@ class Proxy:
                         return
                     continue
                 (server if source is client else client).sendall(data)
+
+    def hold(self):
+        """From now on nothing passes, and nothing is refused or closed."""
+        self._flowing.clear()
+
+    def let_go(self):
+        """Ends `hold`: what was held back arrives."""
+        self._flowing.set()
 
     def cut(self):
         """Ends every connection at this moment, wherever it is."""
@@ -194,6 +206,7 @@ class Proxy:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.cut()
+        self.let_go()
 
 
 @contextlib.contextmanager
