@@ -8,9 +8,8 @@ import threading
 
 from chaos.fleet import LEASE
 
-# How long a stopped process stays stopped: past the end of its leases, with one exception.
+# In seconds. A stopped node comes back after its leases have run out.
 STOPPED = (1.25 * LEASE, 2.5 * LEASE)
-# Redis's commands time out within; whoever holds a lease keeps it.
 STOPPED_REDIS = (0.5, 2.5 * LEASE)
 DOWN = (0.1, 1.5)
 
