@@ -12,6 +12,7 @@
 namespace {
 
 const std::atomic<int64_t>* MapClock() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
   const char* path = std::getenv("FAKE_CLOCK_FILE");
   const int fd = path == nullptr ? -1 : ::open(path, O_RDONLY | O_CLOEXEC);
   void* mapped = fd < 0
