@@ -194,20 +194,21 @@ TEST_P(OutputContract, AReleasedJobBeginsAnewToo) {
 
 TEST_P(OutputContract, AllOutputIsToldBeforeTheEnd) {
   ASSERT_TRUE(Submit("a").has_value());
-  const job::Lease lease = LeaseOne();
   Heard heard;
   Watch(heard);
-  std::string at_the_end;
-  bool ended = false;
+  int changes = 0;
+  std::string at_the_change;
   const auto watch = other().Watch("a", [&] {
-    ended = true;
-    at_the_end = heard.out;
+    ++changes;
+    at_the_change = heard.out;
   });
+  const job::Lease lease = LeaseOne();
+  ASSERT_TRUE(Until([&] { return changes == 1; }));  // it runs; the next change is its end
   Writer writer = WriterOf(lease);
   writer.Out("the last words");
   ASSERT_TRUE(Finish(lease).has_value());
-  ASSERT_TRUE(Until([&] { return ended; }));
-  EXPECT_EQ(at_the_end, "the last words");
+  ASSERT_TRUE(Until([&] { return changes == 2; }));
+  EXPECT_EQ(at_the_change, "the last words");
 }
 
 TEST_P(OutputContract, OutputStaysForAWhileAfterTheEnd) {
