@@ -357,6 +357,7 @@ base::Result<Config> ReadConfig(const Environment& environment) {
                         environment("SANDBOX_LANGUAGE_CONTAINERS").has_value();
     config.backend = docker ? "docker" : "native";
   }
+  config.compiled_dir = config.state_dir + "/compiled";
   if (config.cache_dir.empty()) {
     config.cache_dir = config.state_dir + "/cache";
   }

@@ -36,6 +36,7 @@ struct Config {
 
   std::string job_store;  // memory, sqlite or redis: auto is resolved
   std::string state_dir;
+  std::string compiled_dir;  // below state_dir
   base::Nanos job_ttl = 0;
   int64_t queue_size = 0;
 

@@ -84,6 +84,8 @@ Confinement ConfinementFor(const Config& config) {
   out.listen_ports = {config.http_port};
   if (config.job_store == "sqlite") {
     out.write_folders = {config.state_dir};
+  } else if (config.role != "api") {
+    out.write_folders = {config.compiled_dir};
   }
   if (config.job_store == "redis") {
     out.connect_ports = {kDnsPort};

@@ -14,7 +14,7 @@ namespace app {
 struct Confinement {
   std::string seccomp_policy;              // path of service.toml
   std::vector<std::string> read_folders;   // beside those that name resolution needs
-  std::vector<std::string> write_folders;  // the state folder
+  std::vector<std::string> write_folders;  // the state folder, or what is used of it
   std::vector<uint16_t> listen_ports;      // TCP
   std::vector<uint16_t> connect_ports;     // TCP; empty: none
 };

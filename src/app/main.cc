@@ -146,7 +146,7 @@ class App {
     if (auto made = MakeFolder(config_.cache_dir, 0755, nullptr); !made) {
       return made;
     }
-    if (auto made = MakeFolder(CompiledFolder(), 0700, owner); !made) {
+    if (auto made = MakeFolder(config_.compiled_dir, 0700, owner); !made) {
       return made;
     }
     sandbox::NativeOptions native;
@@ -261,10 +261,8 @@ class App {
     return {};
   }
 
-  std::string CompiledFolder() const { return config_.state_dir + "/compiled"; }
-
   Result<void> OpenCompileCache() {
-    auto opened = executor::CompileCache::Open(loop_, CompiledFolder(), config_.compile_cache);
+    auto opened = executor::CompileCache::Open(loop_, config_.compiled_dir, config_.compile_cache);
     if (!opened) {
       return opened.error();
     }
