@@ -1,5 +1,5 @@
 # tries = "be slow to die: much memory in many processes, mapped in small pieces"
-# verdict = "time_limit"
+# verdict = ["time_limit", "memory_limit"]
 # timeout = "1s"
 # death_ms = 5000
 import mmap
