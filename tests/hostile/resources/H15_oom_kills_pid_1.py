@@ -1,8 +1,11 @@
 # tries = "let the OOM killer take pid 1: its own score is the lowest, and files hold the memory"
 # verdict = "memory_limit"
 # needs = ["cgroup"]
-with open("/proc/self/oom_score_adj", "w") as f:
-    f.write("0")
+try:
+    with open("/proc/self/oom_score_adj", "w") as f:
+        f.write("0")
+except PermissionError:
+    pass  # where the launcher's rights make its own score the least that is allowed
 for folder in ("/box", "/tmp", "/dev/shm"):
     try:
         with open(folder + "/x", "wb", buffering=0) as f:
