@@ -3,6 +3,7 @@
 import http.client
 import pathlib
 import shutil
+import signal
 import tempfile
 import threading
 
@@ -65,7 +66,8 @@ class Node:
         if self.check():
             self.fleet.remember(self.process.pid)
             code = self.service.terminate(STOP_DEADLINE)
-            if code != 0:
+            # One that has only just been started has no handler yet, and holds no job.
+            if code not in (0, -signal.SIGTERM):
                 self.fleet.problem(f"{self.name} answered SIGTERM with exit code {code}:\n"
                                    f"{self.service.log(2000)}")
 
@@ -115,8 +117,9 @@ class Fleet:
 
     def until_ready(self):
         for node in self.nodes:
-            if node.check():
-                eventually(lambda: self._ready(node), 60, what=f"{node.name} ready")
+            # One that exits meanwhile is a problem that `check` has told.
+            eventually(lambda: not node.check() or self._ready(node), 60,
+                       what=f"{node.name} ready")
 
     @staticmethod
     def _ready(node):
