@@ -114,7 +114,8 @@ def test_launcherKilled_jobsRunAgainAfterTheRestart(start_service):
 
 
 def test_launcherKilledDuringTheStop_doesNotHoldItUp(start_service):
-    service = start_service(SANDBOX_SLOTS="1", HTTP_SHUTDOWN_TIMEOUT="20s")
+    service = start_service(SANDBOX_SLOTS="1", HTTP_SHUTDOWN_TIMEOUT="20s",
+                            SANDBOX_TIMEOUT="10s")
     jobs = submit_tokens(service, [1], seconds=5)
     eventually(lambda: is_running(service, jobs[1]), what="the job running")
     service.process.send_signal(signal.SIGTERM)
