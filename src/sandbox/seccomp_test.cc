@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include <functional>
+#include <initializer_list>
 #include <random>
 #include <set>
 
@@ -20,6 +21,9 @@
 
 namespace sandbox {
 namespace {
+
+// Of arguments, as the kernel sees them.
+using Values = std::initializer_list<uint64_t>;
 
 using testing::Interpret;
 using testing::Policy;
@@ -255,13 +259,13 @@ TEST(SeccompPolicy, NeverGrantsTheDangerousCalls) {
       EXPECT_NE(policy.Decide(Call(number->second)), SECCOMP_RET_ALLOW) << name << ": " << call;
     }
     seccomp_data data = Call(SYS_clone);
-    for (const uint64_t flag : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
-                                CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET}) {
+    for (const uint64_t flag : Values{CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+                                      CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET}) {
       data.args[0] = flag | SIGCHLD;
       EXPECT_EQ(policy.Decide(data), kEnosys) << name << ": clone with " << flag;
     }
     data = Call(SYS_ioctl);
-    for (const uint64_t request : {TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS}) {
+    for (const uint64_t request : Values{TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS}) {
       data.args[1] = request;
       EXPECT_EQ(policy.Decide(data), kEnosys) << name << ": ioctl " << request;
     }
@@ -278,9 +282,9 @@ TEST(SeccompPolicy, NeverGrantsTheDangerousCalls) {
       data.args[2] = 0;
     }
     for (const uint64_t family :
-         {AF_ALG, AF_VSOCK, AF_PACKET, AF_TIPC, AF_X25, AF_XDP, AF_BLUETOOTH}) {
+         Values{AF_ALG, AF_VSOCK, AF_PACKET, AF_TIPC, AF_X25, AF_XDP, AF_BLUETOOTH}) {
       data.args[0] = family;
-      for (const uint64_t type : {SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET}) {
+      for (const uint64_t type : Values{SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET}) {
         data.args[1] = type;
         EXPECT_EQ(policy.Decide(data), kEnosys) << name << ": family " << family;
       }
@@ -305,7 +309,7 @@ TEST(SeccompPolicy, CompilersGetLessThanPrograms) {
   }
   EXPECT_LT(to_compilers.size(), granted.size());
   seccomp_data data = Call(SYS_socket);
-  for (const uint64_t family : {AF_INET, AF_INET6, AF_NETLINK}) {
+  for (const uint64_t family : Values{AF_INET, AF_INET6, AF_NETLINK}) {
     data.args[0] = family;
     data.args[1] = SOCK_DGRAM;
     EXPECT_EQ(compile.Decide(data), kEnosys);
