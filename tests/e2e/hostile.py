@@ -439,7 +439,9 @@ class Host:
             measured[f"{name} mounts"] = sum(
                 point == "/tmp" or point.startswith(SANDBOX_MOUNTS) for point in points)
         state = self.service.folder
-        measured["state files"] = sorted(str(p.relative_to(state)) for p in state.rglob("*"))
+        # The compile cache may keep what compiled: it has a bound of its own.
+        measured["state files"] = sorted(
+            str(p.relative_to(state)) for p in state.rglob("*") if p.parent.name != "compiled")
         return measured
 
     def _check_service(self):
