@@ -223,7 +223,7 @@ class CompileCache::Impl {
     if (max_bytes_ == 0 || entries_.find(key) != entries_.end()) {
       return;
     }
-    boost::asio::post(files_, [this, alive = std::weak_ptr<bool>(alive_), key, compile,
+    boost::asio::post(files_, [this, alive = std::weak_ptr<bool>(alive_), key, compile = compile,
                                binary = std::move(binary)]() mutable {
       const int64_t bytes = Save(key, std::move(compile), *binary);
       boost::asio::post(loop_, [this, alive = std::move(alive), key, bytes] {
