@@ -202,7 +202,7 @@ def test_finishedJobs_expireAfterTheirTtl(start_service):
 def test_unfinishedJobs_doNotExpire(start_service):
     service = start_service(JOB_TTL="1s", SANDBOX_SLOTS="1")
     first = service.submit("import time; time.sleep(2.5)", timeout="10s")
-    second = service.submit("print('patient')")
+    second = service.submit("print('patient')", timeout="10s")
     assert service.wait(first)
     assert service.wait(second)["result"]["stdout"] == "patient\n"
 
