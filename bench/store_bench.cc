@@ -23,7 +23,7 @@ constexpr int kBatch = 64;
 
 [[noreturn]] void Fail(const std::string& what) {
   std::fprintf(stderr, "store_bench: %s\n", what.c_str());
-  std::exit(1);
+  std::exit(1);  // NOLINT(concurrency-mt-unsafe): one thread
 }
 
 template <typename T>

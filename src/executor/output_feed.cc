@@ -19,6 +19,7 @@ struct OutputFeed::Timer {
 OutputFeed::OutputFeed(boost::asio::io_context& loop, uint64_t run, Publish publish)
     : run_(run), publish_(std::move(publish)), timer_(std::make_shared<Timer>(loop, this)) {}
 
+// NOLINTNEXTLINE(bugprone-exception-escape): cancelling timers throws for bad descriptors only
 OutputFeed::~OutputFeed() {
   timer_->feed = nullptr;
   timer_->timer.cancel();

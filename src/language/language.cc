@@ -111,6 +111,7 @@ void Registry::Offer(std::string_view id, std::string version) {
       language.available = true;
       language.version = std::move(version);
       language.unavailable_reason.clear();
+      return;
     }
   }
 }
@@ -121,6 +122,7 @@ void Registry::Withdraw(std::string_view id, std::string reason) {
       language.available = false;
       language.version.clear();
       language.unavailable_reason = std::move(reason);
+      return;
     }
   }
 }
