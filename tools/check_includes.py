@@ -13,12 +13,15 @@ ALLOWED = {
     "sandbox": {"base", "linux"},
     "sandbox/launcher": {"base", "linux", "sandbox"},
     "language": {"base", SPEC},
+    "docker": {"base", "linux", "sandbox", "language"},
+    "docker/supervisor": {"base", "linux", "sandbox", "docker"},
+    "docker/broker": {"base", "linux", "docker"},
     "job": {"base", SPEC},
     "store": {"base", "job"},
     "executor": {"base", "language", "job", "sandbox"},
     "service": {"base", "language", "job"},
     "http": {"base", "language", "job", "service"},
-    "app": {"base", "linux", "sandbox", "language", "job", "store", "executor", "service", "http"},
+    "app": {"base", "linux", "sandbox", "docker", "language", "job", "store", "executor", "service", "http"},
 }
 # Headers that only their own module includes, and whose subject is the library itself.
 INTERNAL = {"http/handlers.h", "job/strict_json.h"}
@@ -27,7 +30,7 @@ INTERNAL = {"http/handlers.h", "job/strict_json.h"}
 TESTS_MAY = {"store"}
 
 # The launcher's side links nothing but the C++ library.
-BARE = {"linux", "sandbox/launcher"}
+BARE = {"linux", "sandbox/launcher", "docker/supervisor", "docker/broker"}
 THIRD_PARTY = re.compile(r"boost/|spdlog/|toml\+\+/|sqlite3|openssl/|seccomp\.h")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -181,6 +182,25 @@ std::optional<std::string> ReadDockerUser(Config& c, const std::string& text) {
   return std::nullopt;
 }
 
+// As Docker has the names of images, runtimes and networks, as far as it matters here: no option.
+Reader DockerWord(std::string Config::*member, bool may_be_empty) {
+  return [=](Config& c, const std::string& text) -> std::optional<std::string> {
+    const auto alnum = [](char ch) { return std::isalnum(static_cast<unsigned char>(ch)) != 0; };
+    const bool good = text.empty()
+                          ? may_be_empty
+                          : text.size() < 256 && alnum(text.front()) &&
+                                std::all_of(text.begin(), text.end(), [&](char ch) {
+                                  return alnum(ch) || std::string_view("_.-/:@").find(ch) !=
+                                                          std::string_view::npos;
+                                });
+    if (!good) {
+      return "a name of letters, digits and _.-/:@";
+    }
+    c.*member = text;
+    return std::nullopt;
+  };
+}
+
 std::string DefaultStateDir(const Environment& environment) {
   if (::geteuid() == 0) {
     return "/var/lib/code-sandbox";
@@ -256,9 +276,11 @@ std::vector<Variable> Variables(const Environment& environment) {
        "is set, else native",
        Choice(&Config::backend, {"auto", "native", "docker"})},
       {"SANDBOX_CONTAINER", "code-sandbox-runner", nullptr,
-       "The persistent runner container (docker backend)", Text(&Config::container)},
+       "The persistent runner container (docker backend)", DockerWord(&Config::container, false)},
       {"SANDBOX_LANGUAGE_CONTAINERS", "", "empty",
-       "Containers per language, `go=a|b,python=c` (docker backend)",
+       "Containers per language, `go=a|b,python=c` (docker backend); empty: running containers "
+       "with "
+       "the label sandbox.language, and SANDBOX_CONTAINER when there is none or when it is set",
        Text(&Config::language_containers, true)},
       {"SANDBOX_JOB_DIR", "/tmp/jobs", nullptr,
        "Host folder of job files (docker backend: the volume shared with the runner)",
@@ -266,9 +288,18 @@ std::vector<Variable> Variables(const Environment& environment) {
       {"SANDBOX_DOCKER_BIN", "docker", nullptr, "The Docker CLI to invoke; podman works too",
        Text(&Config::docker_bin)},
       {"SANDBOX_NETWORK", "", "empty", "Docker network that the runner is connected to for exec",
-       Text(&Config::network, true)},
+       DockerWord(&Config::network, true)},
       {"SANDBOX_DOCKER_USER", user, "current uid:gid", "Passed to `docker exec --user`",
        ReadDockerUser},
+      {"SANDBOX_DOCKER_MODE", "exec", nullptr,
+       "exec: jobs in long-lived containers. single-use: a container of its own for each step of a "
+       "job, made ahead",
+       Choice(&Config::docker_mode, {"exec", "single-use"})},
+      {"SANDBOX_DOCKER_IMAGE", "", "image of SANDBOX_CONTAINER", "Image of single-use containers",
+       DockerWord(&Config::docker_image, true)},
+      {"SANDBOX_DOCKER_RUNTIME", "", "the daemon's default",
+       "Runtime of single-use containers, such as runsc",
+       DockerWord(&Config::docker_runtime, true)},
       {"SANDBOX_TIMEOUT", "3s", nullptr, "Wall-clock limit of a job's run",
        Duration(&Config::timeout, base::kMillisecond, base::kHour)},
       {"SANDBOX_COMPILE_TIMEOUT", "10s", nullptr, "Wall-clock limit of a job's compilation",
@@ -315,6 +346,11 @@ std::vector<Variable> Variables(const Environment& environment) {
        "Folder of toolchain caches, shown read-only to jobs", Text(&Config::cache_dir, true)},
       {"SANDBOX_LAUNCHER", here + "/sandbox-launcher", "sandbox-launcher beside the program",
        "The launcher program", Text(&Config::launcher)},
+      {"SANDBOX_SUPERVISOR", here + "/sandbox-supervisor", "sandbox-supervisor beside the program",
+       "The program that runs jobs inside containers", Text(&Config::supervisor)},
+      {"SANDBOX_DOCKER_BROKER", here + "/sandbox-docker-broker",
+       "sandbox-docker-broker beside the program", "The program that starts the Docker CLI",
+       Text(&Config::docker_broker)},
       {"LOG_LEVEL", "info", nullptr, "debug, info, warning or error",
        Choice(&Config::log_level, {"debug", "info", "warning", "error"})},
   };
@@ -352,6 +388,7 @@ base::Result<Config> ReadConfig(const Environment& environment) {
   if (!config.redis_tls_ca.empty() && config.redis_tls == "off") {
     wrong("REDIS_TLS_CA: is set, but REDIS_TLS is off");
   }
+  config.container_set = environment("SANDBOX_CONTAINER").has_value();
   if (config.backend == "auto") {
     const bool docker = environment("SANDBOX_CONTAINER").has_value() ||
                         environment("SANDBOX_LANGUAGE_CONTAINERS").has_value();

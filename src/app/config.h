@@ -42,11 +42,15 @@ struct Config {
 
   std::string backend;  // native or docker: auto is resolved
   std::string container;
+  bool container_set = false;
   std::string language_containers;
   std::string job_dir;
   std::string docker_bin;
   std::string network;
   std::string docker_user;
+  std::string docker_mode;  // exec or single-use
+  std::string docker_image;
+  std::string docker_runtime;
 
   base::Nanos timeout = 0;
   base::Nanos compile_timeout = 0;
@@ -67,6 +71,8 @@ struct Config {
   std::string seccomp_dir;
   std::string cache_dir;
   std::string launcher;
+  std::string supervisor;
+  std::string docker_broker;
   std::string log_level;
 };
 

@@ -14,6 +14,7 @@
 
 #include "app/config.h"
 #include "app/confine.h"
+#include "app/docker_backend.h"
 #include "app/fleet.h"
 #include "app/privileges.h"
 #include "app/stores.h"
@@ -89,11 +90,6 @@ class App {
  private:
   // Up to the point where this process has given up its privileges.
   Result<void> Prepare() {
-    if (config_.backend == "docker") {
-      return base::InvalidArgument(
-          "SANDBOX_BACKEND: docker is not built yet; use native, and set neither SANDBOX_CONTAINER "
-          "nor SANDBOX_LANGUAGE_CONTAINERS");
-    }
     std::optional<User> user;
     if (::geteuid() == 0) {
       auto found = FindUser(config_.service_user);
@@ -133,6 +129,20 @@ class App {
       return confined.error();
     }
     confined_ = std::move(*confined);
+    return docker_ ? LookAtContainers() : Result<void>();
+  }
+
+  // Everything about containers goes through the broker: no privilege is needed any more.
+  Result<void> LookAtContainers() {
+    isolation_ = "docker (" + config_.docker_mode + ")";
+    auto opened = OpenDocker(
+        loop_, *std::exchange(docker_, std::nullopt), languages_, [this] { OnLanguages(); },
+        [this] { asio::post(loop_, [this] { LoseLauncher(); }); });
+    if (!opened) {
+      return opened.error();
+    }
+    containers_ = opened->get();
+    backend_ = std::move(*opened);
     return {};
   }
 
@@ -148,6 +158,14 @@ class App {
     }
     if (auto made = MakeFolder(config_.compiled_dir, 0700, owner); !made) {
       return made;
+    }
+    if (config_.backend == "docker") {
+      auto prepared = PrepareDocker(config_, languages_);
+      if (!prepared) {
+        return prepared.error();
+      }
+      docker_ = std::move(*prepared);
+      return {};
     }
     sandbox::NativeOptions native;
     if (auto found = FindToolchains(owner, &native); !found) {
@@ -201,11 +219,11 @@ class App {
   }
 
   Result<void> Serve() {
-    const std::string isolation = runs_jobs() ? launcher_.isolation : "none";
-    if (runs_jobs()) {
+    if (runs_jobs() && !backend_) {
       backend_ = sandbox::MakeNativeBackend(
           loop_, std::move(launcher_), [this] { asio::post(loop_, [this] { LoseLauncher(); }); });
     }
+    const std::string isolation(backend_ ? backend_->isolation() : "none");
     auto opened = OpenStore(config_, loop_);
     if (!opened) {
       return opened.error();
@@ -232,7 +250,7 @@ class App {
     server_ = std::make_unique<http::Server>(
         loop_, http_options,
         http::HealthInfo{PROJECT_VERSION, isolation, std::string(store_->name()), config_.backend,
-                         config_.role, not_limited_},
+                         config_.role, not_limited_, ContainersForHealth()},
         *service_);
     auto port = server_->Listen();
     if (!port) {
@@ -270,9 +288,48 @@ class App {
     return {};
   }
 
+  std::function<std::vector<http::ContainerHealth>()> ContainersForHealth() const {
+    if (containers_ == nullptr) {
+      return nullptr;
+    }
+    return [this] {
+      std::vector<http::ContainerHealth> out;
+      for (docker::ContainerHealth& c : containers_->Health()) {
+        out.push_back({std::move(c.name), std::move(c.languages), std::move(c.state), c.slots,
+                       c.running, std::move(c.error)});
+      }
+      return out;
+    };
+  }
+
+  // A container has shown to have a language that was missing.
+  void OnLanguages() {
+    if (!service_) {
+      return;  // still starting
+    }
+    if (fleet_) {
+      Announce();
+    } else {
+      for (const language::Language& language : languages_.all()) {
+        offered_.Replace(language);
+      }
+    }
+  }
+
+  void Announce() {
+    job::Worker worker;
+    worker.name = worker_name_;
+    for (const language::Language& language : languages_.all()) {
+      if (language.available) {
+        worker.languages[language.id] = language.version;
+      }
+    }
+    fleet_->Announce(std::move(worker));
+  }
+
   void StartWorker() {
     executor::Options options;
-    options.worker = base::RandomId(6);
+    options.worker = worker_name_;
     options.slots = static_cast<int>(config_.slots);
     options.timeout = config_.timeout;
     options.compile_timeout = config_.compile_timeout;
@@ -298,14 +355,7 @@ class App {
       }
     });
     if (fleet_) {
-      job::Worker worker;
-      worker.name = options.worker;
-      for (const language::Language& language : languages_.all()) {
-        if (language.available) {
-          worker.languages[language.id] = language.version;
-        }
-      }
-      fleet_->Announce(std::move(worker));
+      Announce();
     }
   }
 
@@ -410,7 +460,10 @@ class App {
   std::string confined_;
   std::vector<std::string> not_limited_;
   sandbox::Rootfs rootfs_;
+  std::optional<PreparedDocker> docker_;  // likewise
   std::unique_ptr<sandbox::Backend> backend_;
+  const docker::Backend* containers_ = nullptr;  // backend_, when it is that of containers
+  const std::string worker_name_ = base::RandomId(6);
   std::unique_ptr<job::Store> store_;
   std::optional<FleetMember> fleet_;  // when the store is shared
   std::unique_ptr<service::Service> service_;

@@ -108,6 +108,7 @@ void Run::StartCompile() {
   const language::Step& step = *language_->compile;
   sandbox::Spec spec;
   spec.profile = sandbox::Profile::kCompile;
+  spec.language = language_->id;
   spec.argv = step.argv;
   spec.env = step.env;
   spec.files.push_back({language_->source, false, job_.submission.code, nullptr});
@@ -144,6 +145,7 @@ void Run::StartRun() {
   const language::Step& step = language_->run;
   sandbox::Spec spec;
   spec.profile = sandbox::Profile::kRun;
+  spec.language = language_->id;
   spec.argv = step.argv;
   spec.env = step.env;
   if (language_->compile) {

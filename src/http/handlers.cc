@@ -70,6 +70,23 @@ job::ListQuery ReadListQuery(const Params& params, std::vector<job::FieldError>*
   return query;
 }
 
+json::array Containers(const std::vector<ContainerHealth>& containers) {
+  json::array out;
+  for (const ContainerHealth& c : containers) {
+    json::object item;
+    item["name"] = JsonText(c.name);
+    item["languages"] = JsonTexts(c.languages);
+    item["state"] = JsonText(c.state);
+    item["slots"] = c.slots;
+    item["running"] = c.running;
+    if (!c.error.empty()) {
+      item["error"] = JsonText(c.error);
+    }
+    out.push_back(std::move(item));
+  }
+  return out;
+}
+
 }  // namespace
 
 // One client waiting for one job. Keeps itself alive through the callbacks that it has out.
@@ -262,6 +279,9 @@ void Handlers::Health(bool details, const Request& request, std::shared_ptr<Exch
         }
       }
       body["languages"] = std::move(languages);
+      if (self->health_.containers && !self->closed_) {
+        body["containers"] = Containers(self->health_.containers());
+      }
     }
     exchange->reply(Json(200, json::serialize(body)));
   });

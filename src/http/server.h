@@ -28,6 +28,16 @@ struct Options {
   base::Nanos max_wait = 60 * base::kSecond;  // the longest ?wait=
 };
 
+// A container that jobs run in, for GET /health.
+struct ContainerHealth {
+  std::string name;
+  std::vector<std::string> languages;
+  std::string state;
+  int slots = 0;
+  int running = 0;
+  std::string error;
+};
+
 // What GET /health tells besides the store's state.
 struct HealthInfo {
   std::string version;
@@ -38,6 +48,7 @@ struct HealthInfo {
   // /health/ready.
   std::string role = "all";
   std::vector<std::string> not_limited = {};  // what the isolation level does not limit
+  std::function<std::vector<ContainerHealth>()> containers = {};  // of the docker backend
 };
 
 // The HTTP face of a Service. One event loop, one thread. The service must outlive it.

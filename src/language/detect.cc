@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <sstream>
@@ -80,15 +81,12 @@ constexpr int kNoProgram = 127;  // the exit code with which shells and our view
 // kNotFound: there is no such program at the place.
 base::Result<std::string> BlockingVersion(const std::string& tool, const Language& language,
                                           const DetectOptions& options) {
-  Command command;
-  if (options.place.elsewhere()) {
-    command.argv = options.place.prefix(nullptr);
-  }
-  for (const std::string& arg : language.version_argv) {
-    command.argv.push_back(Expand(arg, "{tool}", tool));
-  }
-  command.env = ToolEnv(language.compile ? language.compile->env : language.run.env);
+  Command command = VersionCommand(language, tool);
   command.deadline = options.deadline;
+  if (options.place.elsewhere()) {
+    const std::vector<std::string> prefix = options.place.prefix(nullptr);
+    command.argv.insert(command.argv.begin(), prefix.begin(), prefix.end());
+  }
   const base::Result<CommandResult> result = BlockingRun(command);
   if (!result) {
     return result.error();
@@ -96,15 +94,7 @@ base::Result<std::string> BlockingVersion(const std::string& tool, const Languag
   if (result->exit_code == kNoProgram && options.place.elsewhere()) {
     return base::Error{base::ErrorKind::kNotFound, tool + " is not there", 0};
   }
-  if (result->exit_code != 0) {
-    return base::Internal(tool + " ended with exit code " + std::to_string(result->exit_code) +
-                          " when asked for its version: " + base::Printable(result->output));
-  }
-  std::optional<std::string> version = FindGroup(result->output, language.version_pattern);
-  if (!version) {
-    return base::Internal(tool + " answered without a version: " + base::Printable(result->output));
-  }
-  return *std::move(version);
+  return ReadVersion(language, tool, *result);
 }
 
 std::string Stamp(const std::string& tool) {
@@ -123,41 +113,77 @@ void ExpandStep(const Language& language, std::vector<std::string>* argv) {
 
 }  // namespace
 
+std::vector<std::string> ToolPaths(const Language& language, const DetectOptions& options) {
+  std::vector<std::string> out;
+  for (const std::string& candidate : language.tools) {
+    for (std::string& path : Paths(candidate, options)) {
+      if (std::find(out.begin(), out.end(), path) == out.end()) {
+        out.push_back(std::move(path));
+      }
+    }
+  }
+  return out;
+}
+
+Command VersionCommand(const Language& language, const std::string& tool) {
+  Command command;
+  for (const std::string& arg : language.version_argv) {
+    command.argv.push_back(Expand(arg, "{tool}", tool));
+  }
+  command.env = ToolEnv(language.compile ? language.compile->env : language.run.env);
+  return command;
+}
+
+base::Result<std::string> ReadVersion(const Language& language, const std::string& tool,
+                                      const CommandResult& result) {
+  if (result.exit_code != 0) {
+    return base::Internal(tool + " ended with exit code " + std::to_string(result.exit_code) +
+                          " when asked for its version: " + base::Printable(result.output));
+  }
+  std::optional<std::string> version = FindGroup(result.output, language.version_pattern);
+  if (!version) {
+    return base::Internal(tool + " answered without a version: " + base::Printable(result.output));
+  }
+  return *std::move(version);
+}
+
+void Adopt(const std::string& tool, const std::string& version, Language* language) {
+  language->available = true;
+  language->unavailable_reason.clear();
+  language->tool = tool;
+  language->version = version;
+  ExpandStep(*language, &language->version_argv);
+  ExpandStep(*language, &language->run.argv);
+  if (language->compile) {
+    ExpandStep(*language, &language->compile->argv);
+  }
+  if (language->warm_up) {
+    ExpandStep(*language, &language->warm_up->argv);
+  }
+}
+
 void BlockingDetect(const DetectOptions& options, Language* language) {
   std::string reason;
-  for (const std::string& candidate : language->tools) {
-    for (const std::string& path : Paths(candidate, options)) {
-      const bool elsewhere = options.place.elsewhere();
-      if (!elsewhere && !IsExecutable(path)) {
-        continue;
-      }
-      const std::optional<std::string> visible = elsewhere ? path : VisiblePath(path, options);
-      if (!visible) {
-        reason = path + " lies outside of " + options.roots.front() + ", where jobs cannot see it";
-        continue;
-      }
-      base::Result<std::string> version = BlockingVersion(*visible, *language, options);
-      if (!version) {
-        if (version.error().kind != base::ErrorKind::kNotFound || !elsewhere) {
-          reason = version.error().message;
-        }
-        continue;
-      }
-      language->available = true;
-      language->unavailable_reason.clear();
-      language->tool = *visible;
-      language->version = *std::move(version);
-      language->tool_stamp = elsewhere ? options.place.key : Stamp(*visible);
-      ExpandStep(*language, &language->version_argv);
-      ExpandStep(*language, &language->run.argv);
-      if (language->compile) {
-        ExpandStep(*language, &language->compile->argv);
-      }
-      if (language->warm_up) {
-        ExpandStep(*language, &language->warm_up->argv);
-      }
-      return;
+  const bool elsewhere = options.place.elsewhere();
+  for (const std::string& path : ToolPaths(*language, options)) {
+    if (!elsewhere && !IsExecutable(path)) {
+      continue;
     }
+    const std::optional<std::string> visible = elsewhere ? path : VisiblePath(path, options);
+    if (!visible) {
+      reason = path + " lies outside of " + options.roots.front() + ", where jobs cannot see it";
+      continue;
+    }
+    base::Result<std::string> version = BlockingVersion(*visible, *language, options);
+    if (!version) {
+      if (version.error().kind != base::ErrorKind::kNotFound || !elsewhere) {
+        reason = version.error().message;
+      }
+      continue;
+    }
+    language->tool_stamp = elsewhere ? options.place.key : Stamp(*visible);
+    Adopt(*visible, *version, language);
+    return;
   }
   language->available = false;
   if (reason.empty()) {

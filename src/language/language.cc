@@ -127,6 +127,15 @@ void Registry::Withdraw(std::string_view id, std::string reason) {
   }
 }
 
+void Registry::Replace(Language language) {
+  for (Language& other : languages_) {
+    if (other.id == language.id) {
+      other = std::move(language);
+      return;
+    }
+  }
+}
+
 const Language* Registry::Find(std::string_view name) const {
   for (const Language& language : languages_) {
     if (language.id == name || std::find(language.aliases.begin(), language.aliases.end(), name) !=

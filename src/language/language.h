@@ -92,6 +92,10 @@ class Registry {
   void Offer(std::string_view id, std::string version);
   void Withdraw(std::string_view id, std::string reason);
 
+  // Takes the place of the language with the same id. For backends that find toolchains elsewhere
+  // than on this machine; only while the one replaced is not available, because jobs hold pointers.
+  void Replace(Language language);
+
   // By id or alias; nullptr when unknown. Case-sensitive.
   const Language* Find(std::string_view name) const;
 

@@ -181,7 +181,7 @@ base::Result<std::string> BlockingWarmUpUnchecked(const Language& language,
                                                   const Place& place) {
   const base::Nanos start = base::MonotonicNow();
   const fs::path root(cache_root);
-  const std::string name = language.id + "-" + CacheKey(language, place);
+  const std::string name = WarmUpName(language, place);
   const fs::path folder = root / name;
   fs::create_directories(root);
   const base::Result<base::UniqueFd> lock = BlockingLock(root / ".lock", deadline);
@@ -210,6 +210,10 @@ base::Result<std::string> BlockingWarmUpUnchecked(const Language& language,
 }
 
 }  // namespace
+
+std::string WarmUpName(const Language& language, const Place& place) {
+  return language.id + "-" + CacheKey(language, place);
+}
 
 base::Result<std::string> BlockingWarmUpOne(const Language& language, const std::string& cache_root,
                                             base::Nanos deadline,

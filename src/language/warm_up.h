@@ -9,6 +9,10 @@
 
 namespace language {
 
+// A folder's name for the cache: "<id>-<16 hex digits>" of everything that decides what the warm-up
+// produces. REQUIRES: language.available, language.warm_up.
+std::string WarmUpName(const Language& language, const Place& place = {});
+
 // Makes sure, by a command that runs at `place`, that `cache_root` holds the complete,
 // world-readable cache folder of this language's toolchain, and answers its path. It is built in a
 // sibling folder and renamed when complete, so that an interrupted warm-up leaves nothing that

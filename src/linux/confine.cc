@@ -120,7 +120,7 @@ int LandlockAbi() {
   return abi < 0 ? 0 : static_cast<int>(abi);
 }
 
-bool RestrictWithLandlock(int abi, const char* const* read_only) {
+bool RestrictWithLandlock(int abi, const char* const* read_only, const char* const* writable) {
   const uint64_t all = AllRights(abi);
   RulesetAttr attr{};
   attr.handled_access_fs = all;
@@ -140,8 +140,8 @@ bool RestrictWithLandlock(int abi, const char* const* read_only) {
   for (const char* const* path = read_only; ok && *path != nullptr; ++path) {
     ok = Allow(fd, *path, kReadOnly);
   }
-  for (const char* path : {"/box", "/tmp", "/dev/shm"}) {
-    ok = ok && Allow(fd, path, free_use);
+  for (const char* const* path = writable; ok && *path != nullptr; ++path) {
+    ok = Allow(fd, *path, free_use);
   }
   for (const char* path : {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}) {
     ok = ok && Allow(fd, path,

@@ -22,11 +22,11 @@ bool LimitTo(__rlimit_resource resource, rlim_t value);
 // The Landlock version of the running kernel, 0 when there is none.
 int LandlockAbi();
 
-// A Landlock domain for the sandbox's own root: everything may be listed, the system folders and
-// `read_only` (null-terminated list) read and executed, /box, /tmp and /dev/shm used freely, /dev's
-// files read and written. Signals and abstract sockets stay inside where the kernel can (ABI 6).
+// A Landlock domain for a job: everything may be listed, the folders of `read_only` (a
+// null-terminated list) read and executed, those of `writable` used freely, /dev's files read and
+// written. Signals and abstract sockets stay inside where the kernel can (ABI 6).
 // REQUIRES: no_new_privs.
-bool RestrictWithLandlock(int abi, const char* const* read_only);
+bool RestrictWithLandlock(int abi, const char* const* read_only, const char* const* writable);
 
 // What a service may use beside what it holds open. The lists end with a null or a 0.
 struct ServiceRules {

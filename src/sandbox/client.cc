@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "linux/message.h"
 #include "linux/syscall.h"
+#include "sandbox/cause.h"
 #include "sandbox/wire.h"
 
 namespace sandbox {
@@ -170,32 +171,6 @@ std::shared_ptr<UniqueFd> CopyCollected(const UniqueFd& source, int64_t size) {
     }
   }
   return copy->valid() && Seal(*copy) ? copy : nullptr;
-}
-
-Cause ToCause(const wire::Reply& reply) {
-  const auto has = [&](uint32_t flag) { return (reply.flags & flag) != 0; };
-  if (has(wire::kEndedCancel)) {
-    return Cause::kCancelled;
-  }
-  if (has(wire::kEndedMemory)) {
-    return Cause::kMemoryLimit;
-  }
-  if (has(wire::kEndedInternal)) {
-    return Cause::kInternal;
-  }
-  if (has(wire::kEndedOutput)) {
-    return Cause::kOutputLimit;
-  }
-  if (has(wire::kEndedWall)) {
-    return Cause::kWallTimeLimit;
-  }
-  if (has(wire::kEndedCpu)) {
-    return Cause::kCpuTimeLimit;
-  }
-  if (has(wire::kHasStatus) && WIFSIGNALED(reply.wait_status)) {
-    return WTERMSIG(reply.wait_status) == SIGSYS ? Cause::kPolicyViolation : Cause::kSignalled;
-  }
-  return Cause::kExited;
 }
 
 // In the words of docs/security.md, "Isolation levels".
@@ -515,7 +490,7 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
     }
     const std::shared_ptr<Run> run = found->second;
     RunResult& result = run->result;
-    result.cause = ToCause(reply);
+    result.cause = CauseOf(reply.flags, reply.wait_status);
     if ((reply.flags & wire::kHasStatus) != 0) {
       result.exit_code = WIFEXITED(reply.wait_status) ? WEXITSTATUS(reply.wait_status) : 0;
       result.signal = WIFSIGNALED(reply.wait_status) ? WTERMSIG(reply.wait_status) : 0;

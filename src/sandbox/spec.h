@@ -40,6 +40,7 @@ struct InputFile {
 
 struct Spec {
   Profile profile = Profile::kRun;
+  std::string language;  // its id; tells the docker backend which containers fit
   std::vector<std::string>
       argv;  // argv[0] is an absolute path, or relative to the work folder /box
   std::vector<std::pair<std::string, std::string>> env;  // the whole environment

@@ -190,6 +190,7 @@ enum class Step : uint32_t {
   kKillAll,
   kCgroupRemove,
   kRequest,
+  kRemoveFolder,
 };
 
 constexpr const char* StepName(Step step) {
@@ -278,6 +279,8 @@ constexpr const char* StepName(Step step) {
       return "remove cgroup";
     case Step::kRequest:
       return "check request";
+    case Step::kRemoveFolder:
+      return "remove the work folder";
   }
   return "unknown";
 }

@@ -85,18 +85,18 @@ def test_allWrongValues_areNamedAtOnce(tmp_path):
         assert name in said
 
 
-@pytest.mark.parametrize("variables, part", [
-    ({"SANDBOX_BACKEND": "docker"}, "docker"),
-    ({"SANDBOX_CONTAINER": "code-sandbox-runner"}, "docker"),
+@pytest.mark.parametrize("variables", [
+    {"SANDBOX_BACKEND": "docker"}, {"SANDBOX_CONTAINER": "code-sandbox-runner"},
+    {"SANDBOX_LANGUAGE_CONTAINERS": "go=a"},
 ])
-def test_partThatDoesNotExist_isRefused(tmp_path, variables, part):
-    said = start_wrong(tmp_path, **variables)
-    assert "not built yet" in said
-    assert part in said.lower()
-    assert next(iter(variables)) in said
+def test_dockerThatIsNotInstalled_isNamed(tmp_path, variables):
+    said = start_wrong(tmp_path, SANDBOX_DOCKER_BIN="no-such-docker",
+                       SANDBOX_JOB_DIR=str(tmp_path / "jobs"), **variables)
+    assert "SANDBOX_DOCKER_BIN" in said
+    assert "no-such-docker" in said
 
 
-def test_choicesBesideTheUnbuiltParts_areTaken(start_service):
+def test_predecessorsVariablesBesideOtherChoices_areTaken(start_service):
     # The predecessor's variables do not disturb when another part is chosen explicitly.
     service = start_service(
         JOB_STORE="sqlite", SANDBOX_BACKEND="native", REDIS_ADDR="redis:6379", REDIS_PASSWORD="",

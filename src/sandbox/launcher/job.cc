@@ -128,7 +128,8 @@ void JobMain(const JobStart& start) {
     for (uint32_t i = 0; i < context.setup.mount_count; ++i) {
       read_only[n++] = context.setup.mounts[i].target.data();
     }
-    if (!linux::RestrictWithLandlock(context.landlock_abi, read_only)) {
+    static constexpr const char* kWritable[] = {"/box", "/tmp", "/dev/shm", nullptr};
+    if (!linux::RestrictWithLandlock(context.landlock_abi, read_only, kWritable)) {
       Fail(start, Step::kLandlock);
     }
   }

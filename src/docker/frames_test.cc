@@ -1,0 +1,174 @@
+#include "docker/frames.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstring>
+
+#include "sandbox/wire.h"
+
+namespace docker {
+namespace {
+
+using wire::FrameType;
+
+template <typename T>
+std::string Bytes(const T& value) {
+  return {reinterpret_cast<const char*>(&value), sizeof(value)};
+}
+
+std::string Frame(FrameType type, const std::string& payload) {
+  return Bytes(wire::FrameHeader{static_cast<uint32_t>(type),
+                                 static_cast<uint32_t>(payload.size())}) +
+         payload;
+}
+
+std::string Hello() {
+  wire::Hello hello{};
+  hello.version = wire::kVersion;
+  return Frame(FrameType::kHello, Bytes(hello));
+}
+
+std::string Done(uint32_t flags = sandbox::wire::kHasStatus, int status = 0) {
+  wire::Done done{};
+  done.flags = flags;
+  done.wait_status = status;
+  return Frame(FrameType::kDone, Bytes(done));
+}
+
+std::string File(uint32_t index, int64_t size, int error = 0) {
+  return Frame(FrameType::kFile, Bytes(wire::File{index, error, size}));
+}
+
+sandbox::Spec SmallSpec() {
+  sandbox::Spec spec;
+  spec.argv = {"/bin/true"};
+  spec.limits.wall_time = base::kSecond;
+  spec.limits.memory_bytes = 1 << 20;
+  spec.limits.processes = 4;
+  spec.limits.output_bytes = 8;
+  spec.collect = {"a", "b"};
+  spec.collect_bytes = 100;
+  return spec;
+}
+
+class Frames : public testing::Test {
+ protected:
+  Frames() : parser(FrameParser::Events{}) { parser.Expect(SmallSpec()); }
+
+  bool Accepts(const std::string& bytes) { return parser.Feed(bytes).has_value(); }
+
+  FrameParser parser;
+};
+
+TEST_F(Frames, AreReadByteByByte) {
+  const std::string all = Hello() + Frame(FrameType::kStarted, "") +
+                          Frame(FrameType::kStdout, "out") + Frame(FrameType::kStderr, "err") +
+                          File(0, 3) + Frame(FrameType::kFileData, "ab") +
+                          Frame(FrameType::kFileData, "c") + File(1, 0, ENOENT) + Done();
+  for (const char byte : all) {
+    ASSERT_TRUE(Accepts(std::string(1, byte)));
+  }
+  ASSERT_TRUE(parser.done());
+  const sandbox::RunResult& r = parser.result();
+  EXPECT_EQ(r.cause, sandbox::Cause::kExited);
+  EXPECT_EQ(r.stdout_data, "out");
+  EXPECT_EQ(r.stderr_data, "err");
+  ASSERT_NE(r.collected[0].fd, nullptr);
+  EXPECT_EQ(r.collected[0].size, 3);
+  EXPECT_EQ(r.collected[1].error, "not found");
+  EXPECT_EQ(r.collected[1].fd, nullptr);
+}
+
+TEST_F(Frames, MustBeginWithAHelloOfTheVersion) {
+  EXPECT_FALSE(Accepts(Done()));
+  FrameParser other(FrameParser::Events{});
+  wire::Hello hello{};
+  hello.version = wire::kVersion + 1;
+  EXPECT_FALSE(other.Feed(Frame(FrameType::kHello, Bytes(hello))).has_value());
+}
+
+TEST_F(Frames, NothingBeforeTheJobIsSent) {
+  FrameParser idle(FrameParser::Events{});
+  EXPECT_TRUE(idle.Feed(Hello()).has_value());
+  EXPECT_FALSE(idle.Feed(Frame(FrameType::kStdout, "x")).has_value());
+}
+
+TEST_F(Frames, TooLongAreRefusedByTheirHeader) {
+  EXPECT_FALSE(Accepts(Hello() + Bytes(wire::FrameHeader{3, wire::kMaxFrame + 1})));
+}
+
+TEST_F(Frames, MoreOutputThanTheLimitIsRefused) {
+  EXPECT_TRUE(Accepts(Hello() + Frame(FrameType::kStdout, "123456789012")));
+  EXPECT_FALSE(Accepts(Frame(FrameType::kStdout, "3")));
+}
+
+TEST_F(Frames, CutOutputEndsAtTheLimit) {
+  ASSERT_TRUE(Accepts(Hello() + Frame(FrameType::kStdout, "1234567\xc3\xa4 23") +
+                      Done(sandbox::wire::kEndedOutput | wire::kStdoutTruncated)));
+  EXPECT_EQ(parser.result().stdout_data, "1234567");
+  EXPECT_TRUE(parser.result().stdout_truncated);
+  EXPECT_EQ(parser.result().cause, sandbox::Cause::kOutputLimit);
+}
+
+TEST_F(Frames, FilesMustBeThoseAskedForInTheirOrder) {
+  EXPECT_FALSE(Accepts(Hello() + File(1, 0)));
+}
+
+TEST_F(Frames, FilesMustKeepToTheirSizeAndTheBound) {
+  EXPECT_TRUE(Accepts(Hello() + File(0, 2)));
+  EXPECT_FALSE(Accepts(Frame(FrameType::kFileData, "abc")));
+  FrameParser other(FrameParser::Events{});
+  other.Expect(SmallSpec());
+  EXPECT_FALSE(other.Feed(Hello() + File(0, 101)).has_value());
+  FrameParser negative(FrameParser::Events{});
+  negative.Expect(SmallSpec());
+  EXPECT_FALSE(negative.Feed(Hello() + File(0, -1)).has_value());
+}
+
+TEST_F(Frames, NoThirdFileOutOfTwo) {
+  EXPECT_TRUE(Accepts(Hello() + File(0, 0) + File(1, 0)));
+  EXPECT_FALSE(Accepts(File(2, 0)));
+}
+
+TEST_F(Frames, OutputAfterFilesIsOutOfPlace) {
+  EXPECT_TRUE(Accepts(Hello() + File(0, 0)));
+  EXPECT_FALSE(Accepts(Frame(FrameType::kStdout, "x")));
+}
+
+TEST_F(Frames, NothingFollowsTheEnd) {
+  EXPECT_TRUE(Accepts(Hello() + Done()));
+  EXPECT_FALSE(Accepts(Done()));
+}
+
+TEST_F(Frames, ImpossibleNumbersAreRefused) {
+  wire::Done done{};
+  done.cpu_time = -1;
+  EXPECT_FALSE(Accepts(Hello() + Frame(FrameType::kDone, Bytes(done))));
+}
+
+TEST_F(Frames, SecondStartIsRefused) {
+  EXPECT_TRUE(Accepts(Hello() + Frame(FrameType::kStarted, "")));
+  EXPECT_FALSE(Accepts(Frame(FrameType::kStarted, "")));
+}
+
+TEST_F(Frames, UnknownTypesAreRefused) {
+  EXPECT_FALSE(Accepts(Hello() + Frame(static_cast<FrameType>(99), "")));
+}
+
+TEST(EncodeJob, RefusesWhatTheSupervisorWouldRefuse) {
+  const JobPlace place;
+  const std::string filter(8, 'x');
+  sandbox::Spec spec = SmallSpec();
+  EXPECT_TRUE(EncodeJob(spec, place, filter).has_value());
+  EXPECT_FALSE(EncodeJob(spec, place, "").has_value());
+  EXPECT_FALSE(EncodeJob(spec, place, "1234567").has_value());
+  spec.env.emplace_back("A", std::string("b\0c", 3));
+  EXPECT_FALSE(EncodeJob(spec, place, filter).has_value());
+  spec.env.clear();
+  spec.argv.clear();
+  EXPECT_FALSE(EncodeJob(spec, place, filter).has_value());
+}
+
+}  // namespace
+}  // namespace docker

@@ -1,0 +1,293 @@
+#include "docker/supervisor/watch.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+#include "linux/syscall.h"
+#include "sandbox/wire.h"
+
+namespace docker::supervisor {
+namespace {
+
+using sandbox::wire::Step;
+namespace end = sandbox::wire;
+
+constexpr int64_t kMillisecond = 1'000'000;
+constexpr int64_t kSecond = 1'000 * kMillisecond;
+constexpr int64_t kMeasureEvery = 5 * kMillisecond;
+constexpr int64_t kKillTime = 10 * kSecond;
+
+int64_t ChildrenCpu() {
+  rusage usage{};
+  ::getrusage(RUSAGE_CHILDREN, &usage);
+  const auto nanos = [](const timeval& t) {
+    return int64_t{t.tv_sec} * kSecond + int64_t{t.tv_usec} * 1000;
+  };
+  return nanos(usage.ru_utime) + nanos(usage.ru_stime);
+}
+
+int64_t ChildrenPeak() {
+  rusage usage{};
+  ::getrusage(RUSAGE_CHILDREN, &usage);
+  return int64_t{usage.ru_maxrss} * 1024;
+}
+
+bool MakePipe(base::UniqueFd* read_end, base::UniqueFd* write_end) {
+  std::array<int, 2> fds{};
+  if (::pipe2(fds.data(), O_CLOEXEC) != 0) {
+    return false;
+  }
+  read_end->reset(fds[0]);
+  write_end->reset(fds[1]);
+  return ::fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
+}  // namespace
+
+bool Watch::Run(Launch* launch, wire::Done* done) {
+  if (Start(launch)) {
+    while (!ended_) {
+      Turn();
+    }
+    Finish();
+  }
+  *done = done_;
+  return !abandoned_;
+}
+
+bool Watch::Start(Launch* launch) {
+  base::UniqueFd out;
+  base::UniqueFd err;
+  base::UniqueFd start;
+  sigset_t child;
+  ::sigemptyset(&child);
+  ::sigaddset(&child, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &child, nullptr);
+  signals_.reset(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_.valid() || !MakePipe(&streams_[0].fd, &out) || !MakePipe(&streams_[1].fd, &err) ||
+      !MakePipe(&start_, &start)) {
+    Fail(Step::kStdio, errno);
+    return false;
+  }
+  streams_[0].type = wire::FrameType::kStdout;
+  streams_[0].truncated = wire::kStdoutTruncated;
+  streams_[1].type = wire::FrameType::kStderr;
+  streams_[1].truncated = wire::kStderrTruncated;
+  launch->stdout_fd = out.get();
+  launch->stderr_fd = err.get();
+  launch->error_fd = start.get();
+  children_before_ = ChildrenCpu();
+  started_at_ = Now();
+  main_ = ::fork();
+  if (main_ == 0) {
+    LaunchProgram(*launch);
+  }
+  if (main_ < 0) {
+    Fail(Step::kJobFork, errno);
+    return false;
+  }
+  return true;
+}
+
+void Watch::Turn() {
+  const int64_t deadline = std::min(next_measure_, started_at_ + job_.header.wall_time);
+  const int64_t wait = std::max<int64_t>(0, deadline - Now());
+  const bool room = !output_->full();
+  std::array<pollfd, 6> polled = {{
+      {STDIN_FILENO, POLLIN, 0},
+      {signals_.get(), POLLIN, 0},
+      {start_.get(), POLLIN, 0},
+      {room ? streams_[0].fd.get() : -1, POLLIN, 0},
+      {room ? streams_[1].fd.get() : -1, POLLIN, 0},
+      {output_->empty() ? -1 : STDOUT_FILENO, POLLOUT, 0},
+  }};
+  const timespec timeout{wait / kSecond, wait % kSecond};
+  if (::ppoll(polled.data(), polled.size(), &timeout, nullptr) < 0 && errno != EINTR) {
+    Fail(Step::kDeadline, errno);
+    return;
+  }
+  if (polled[2].revents != 0) {
+    ReadStart();
+  }
+  if (polled[3].revents != 0) {
+    ReadStream(&streams_[0]);
+  }
+  if (polled[4].revents != 0) {
+    ReadStream(&streams_[1]);
+  }
+  if (!output_->Flush()) {
+    abandoned_ = true;
+    End(end::kEndedCancel);
+  }
+  if (polled[0].revents != 0) {
+    ReadControl();
+  }
+  if (polled[1].revents != 0) {
+    signalfd_siginfo info{};
+    while (::read(signals_.get(), &info, sizeof(info)) > 0) {
+    }
+    CheckMain();
+  }
+  CheckLimits();
+}
+
+// Nothing but the end of file: the program runs. Else the step that failed.
+void Watch::ReadStart() {
+  StepError error{};
+  const ssize_t n = ::read(start_.get(), &error, sizeof(error));
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+    return;
+  }
+  start_.reset();
+  if (n == 0) {
+    started_at_ = Now();
+    output_->Put(wire::FrameType::kStarted, nullptr, 0);
+    return;
+  }
+  Fail(n == sizeof(error) ? error.step : Step::kExec, n == sizeof(error) ? error.error : EPROTO);
+}
+
+void Watch::ReadControl() {
+  uint8_t byte = 0;
+  const ssize_t n = ::read(STDIN_FILENO, &byte, 1);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+    return;
+  }
+  abandoned_ = n <= 0;
+  End(end::kEndedCancel);
+}
+
+void Watch::ReadStream(Stream* stream) {
+  std::array<char, 32768> buffer;
+  const ssize_t n = ::read(stream->fd.get(), buffer.data(), buffer.size());
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+    return;
+  }
+  if (n <= 0) {
+    stream->fd.reset();
+    return;
+  }
+  const int64_t room = job_.header.output_bytes + wire::kOutputSlack - stream->taken;
+  const int64_t take = std::min<int64_t>(room, n);
+  output_->Put(stream->type, buffer.data(), static_cast<size_t>(take));
+  stream->taken += take;
+  if (stream->taken > job_.header.output_bytes) {
+    done_.flags |= stream->truncated;
+    // Not closed before the program is dead: it shall not see a broken pipe.
+    stream->cut = true;
+    End(end::kEndedOutput);
+  }
+}
+
+void Watch::CheckMain() {
+  // Orphans of the job die in our care, too.
+  siginfo_t info{};
+  for (;;) {
+    info.si_pid = 0;
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
+      return;
+    }
+    int status = 0;
+    if (::waitpid(info.si_pid, &status, WNOHANG) == main_) {
+      done_.wait_status = status;
+      End(end::kHasStatus);
+    }
+  }
+}
+
+void Watch::CheckLimits() {
+  const int64_t now = Now();
+  if (now - started_at_ >= job_.header.wall_time) {
+    return End(end::kEndedWall);
+  }
+  if (now < next_measure_ || ended_) {
+    return;
+  }
+  Tally tally = Measure(family_, false);
+  if (tally.memory_bytes > job_.header.memory_bytes) {
+    // Shared pages were counted for each process that has them: once more, exactly.
+    tally.memory_bytes = Measure(family_, true).memory_bytes;
+  }
+  done_.memory_peak_bytes = std::max(done_.memory_peak_bytes, tally.memory_bytes);
+  done_.processes_peak = std::max(done_.processes_peak, tally.tasks);
+  const int64_t cpu = tally.cpu_nanos + ChildrenCpu() - children_before_;
+  if (tally.memory_bytes > job_.header.memory_bytes) {
+    End(end::kEndedMemory);
+  } else if (job_.header.cpu_time > 0 && cpu > job_.header.cpu_time) {
+    End(end::kEndedCpu);
+  } else if (tally.tasks > job_.header.processes) {
+    // The kernel's own limit could not be exact, because the user is shared.
+    done_.flags |= end::kHitProcessLimit;
+    done_.wait_status = SIGKILL;
+    End(end::kHasStatus);
+  }
+  if (tally.tasks >= job_.header.processes) {
+    done_.flags |= end::kHitProcessLimit;
+  }
+  // Measuring takes longer the more there is: it gets a tenth of the time at most.
+  const int64_t cost = Now() - now;
+  next_measure_ = Now() + std::max(kMeasureEvery, 9 * cost);
+}
+
+void Watch::End(uint32_t flag) {
+  if (ended_) {
+    return;
+  }
+  done_.flags |= flag;
+  ended_ = true;
+  done_.wall_time = Now() - started_at_;
+}
+
+void Watch::Fail(Step step, int error) {
+  done_.step = static_cast<uint32_t>(step);
+  done_.error = error;
+  End(end::kEndedInternal);
+}
+
+void Watch::Finish() {
+  int status = 0;
+  if (!KillAll(family_, Now() + kKillTime, main_, &status)) {
+    done_.flags |= end::kEndedInternal;
+    done_.step = static_cast<uint32_t>(Step::kKillAll);
+    done_.error = EBUSY;
+  }
+  // Every writer is dead: what is in the pipes is all there will be.
+  for (Stream& stream : streams_) {
+    while (stream.fd.valid() && !stream.cut) {
+      if (output_->full() && !output_->FlushAll(Now() + kKillTime)) {
+        abandoned_ = true;
+        break;
+      }
+      const int64_t before = stream.taken;
+      ReadStream(&stream);
+      if (stream.taken == before) {
+        break;
+      }
+    }
+  }
+  // More than the limit, found after the end, is the same verdict.
+  if ((done_.flags & (wire::kStdoutTruncated | wire::kStderrTruncated)) != 0) {
+    done_.flags |= end::kEndedOutput;
+  }
+  done_.cpu_time = ChildrenCpu() - children_before_;
+  done_.processes_peak = std::max<int64_t>(done_.processes_peak, 1);
+  done_.memory_peak_bytes = std::max(done_.memory_peak_bytes, ChildrenPeak());
+  // What came and went between two looks.
+  if (done_.memory_peak_bytes > job_.header.memory_bytes) {
+    done_.flags |= end::kEndedMemory;
+  }
+  if (job_.header.cpu_time > 0 && done_.cpu_time > job_.header.cpu_time) {
+    done_.flags |= end::kEndedCpu;
+  }
+}
+
+}  // namespace docker::supervisor

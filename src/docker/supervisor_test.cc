@@ -1,0 +1,262 @@
+// The supervisor as a child of this process, on this machine instead of in a container: the same
+// program, the same limits.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "docker/frames.h"
+#include "sandbox/policy.h"
+
+namespace docker {
+namespace {
+
+namespace fs = std::filesystem;
+using sandbox::Cause;
+
+constexpr base::Nanos kPatience = 30 * base::kSecond;
+
+std::string Filter() {
+  const auto fd = sandbox::CompileFilter(SOURCE_DIR "/config/seccomp/run.toml");
+
+  struct stat info {};
+
+  std::string bytes;
+  if (fd && ::fstat(fd->get(), &info) == 0) {
+    bytes.resize(static_cast<size_t>(info.st_size));
+    EXPECT_EQ(::pread(fd->get(), bytes.data(), bytes.size(), 0), info.st_size);
+  }
+  return bytes;
+}
+
+// Processes of this machine in whose command line `text` is.
+int CountProcesses(const std::string& text) {
+  int count = 0;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline");
+    std::string line((std::istreambuf_iterator<char>(file)), {});
+    count += line.find(text) != std::string::npos ? 1 : 0;
+  }
+  return count;
+}
+
+class Supervisor : public testing::Test {
+ protected:
+  Supervisor() {
+    std::string name = "/tmp/supervisor-test-XXXXXX";
+    folder_ = ::mkdtemp(name.data());
+    ::chmod(folder_.c_str(), 0755);
+    fs::create_directories(folder_ + "/jobs");
+    fs::create_directories(folder_ + "/locks");
+    marker_ = "marker" + folder_.substr(folder_.size() - 6);
+  }
+
+  ~Supervisor() override {
+    input_.reset();
+    if (pid_ > 0) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+    fs::remove_all(folder_);
+  }
+
+  static sandbox::Spec Python(const std::string& code) {
+    sandbox::Spec spec;
+    spec.argv = {"/usr/bin/python3", "main.py"};
+    spec.env = {{"PATH", "/usr/bin:/bin"}, {"HOME", "/box"}, {"TMPDIR", "/tmp"}};
+    spec.files.push_back({"main.py", false, code, nullptr});
+    spec.limits.wall_time = 10 * base::kSecond;
+    spec.limits.memory_bytes = 256 << 20;
+    spec.limits.processes = 32;
+    spec.limits.output_bytes = 64 << 10;
+    return spec;
+  }
+
+  void Start() {
+    std::array<int, 2> in{};
+    std::array<int, 2> out{};
+    ASSERT_EQ(::pipe2(in.data(), O_CLOEXEC), 0);
+    ASSERT_EQ(::pipe2(out.data(), O_CLOEXEC), 0);
+    input_.reset(in[1]);
+    output_.reset(out[0]);
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+    ::posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+    std::string program = SUPERVISOR_PATH;
+    std::string mode = "run";
+    std::array<char*, 3> argv = {program.data(), mode.data(), nullptr};
+    ASSERT_EQ(::posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv.data(), environ), 0);
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::close(in[0]);
+    ::close(out[1]);
+  }
+
+  void Send(const sandbox::Spec& spec) {
+    JobPlace place;
+    place.space = static_cast<uint64_t>(::getpid());
+    place.job_dir = folder_;
+    const auto bytes = EncodeJob(spec, place, Filter());
+    ASSERT_TRUE(bytes) << bytes.error().message;
+    parser_ = std::make_unique<FrameParser>(FrameParser::Events{});
+    parser_->Expect(spec);
+    ASSERT_EQ(::write(input_.get(), bytes->data(), bytes->size()),
+              static_cast<ssize_t>(bytes->size()));
+  }
+
+  // Reads frames until `enough` or the end.
+  template <typename Enough>
+  void Read(Enough enough) {
+    const base::Nanos deadline = base::MonotonicNow() + kPatience;
+    while (!enough() && base::MonotonicNow() < deadline) {
+      pollfd polled{output_.get(), POLLIN, 0};
+      ::poll(&polled, 1, 100);
+      std::array<char, 4096> buffer{};
+      if (polled.revents == 0) {
+        continue;
+      }
+      const ssize_t n = ::read(output_.get(), buffer.data(), buffer.size());
+      if (n <= 0) {
+        return;
+      }
+      const auto fed = parser_->Feed({buffer.data(), static_cast<size_t>(n)});
+      ASSERT_TRUE(fed) << fed.error().message;
+    }
+  }
+
+  sandbox::RunResult Run(const sandbox::Spec& spec) {
+    Start();
+    Send(spec);
+    Read([this] { return parser_->done(); });
+    EXPECT_TRUE(parser_->done());
+    EXPECT_TRUE(fs::is_empty(folder_ + "/jobs"));
+    EXPECT_EQ(CountProcesses(marker_), 0);
+    return std::move(parser_->result());
+  }
+
+  std::string folder_;
+  std::string marker_;
+  base::UniqueFd input_;
+  base::UniqueFd output_;
+  pid_t pid_ = 0;
+  std::unique_ptr<FrameParser> parser_;
+};
+
+TEST_F(Supervisor, RunsAProgramInAFolderOfItsOwn) {
+  sandbox::Spec spec = Python(
+      "import os, sys\n"
+      "print(input()); print(os.getcwd() == os.environ['HOME'], file=sys.stderr)\n"
+      "open('made', 'w').write('content'); sys.exit(7)\n");
+  spec.stdin_data = "hello\n";
+  spec.collect = {"made", "missing"};
+  const auto result = Run(spec);
+  EXPECT_EQ(result.cause, Cause::kExited) << result.message;
+  EXPECT_EQ(result.exit_code, 7);
+  EXPECT_EQ(result.stdout_data, "hello\n");
+  EXPECT_EQ(result.stderr_data, "True\n");
+  EXPECT_EQ(result.collected[0].size, 7);
+  EXPECT_EQ(result.collected[1].error, "not found");
+  EXPECT_GT(result.usage.wall_time, 0);
+}
+
+TEST_F(Supervisor, OutputCannotForgeTheStatus) {
+  const auto result =
+      Run(Python("import os, struct\n"
+                 "frame = struct.pack('<II', 7, 48) + bytes(48)\n"
+                 "for fd in range(0, 64):\n"
+                 "    try: os.write(fd, frame)\n"
+                 "    except OSError: pass\n"
+                 "os._exit(3)\n"));
+  EXPECT_EQ(result.cause, Cause::kExited);
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_EQ(result.stdout_data.size(), 56U);
+}
+
+TEST_F(Supervisor, EnforcesWallTimeAgainstIgnoredSignals) {
+  sandbox::Spec spec = Python(
+      "import signal, time\n"
+      "for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP): signal.signal(s, signal.SIG_IGN)\n"
+      "time.sleep(60)  # " +
+      marker_);
+  spec.limits.wall_time = base::kSecond / 2;
+  EXPECT_EQ(Run(spec).cause, Cause::kWallTimeLimit);
+}
+
+TEST_F(Supervisor, EnforcesMemory) {
+  sandbox::Spec spec = Python("b = []\nwhile True: b.append(bytearray(1 << 20))");
+  spec.limits.memory_bytes = 64 << 20;
+  EXPECT_EQ(Run(spec).cause, Cause::kMemoryLimit);
+}
+
+TEST_F(Supervisor, CutsAFlood) {
+  const auto result = Run(Python("while True: print('x' * 1000)"));
+  EXPECT_EQ(result.cause, Cause::kOutputLimit);
+  EXPECT_EQ(result.stdout_data.size(), 64U << 10);
+}
+
+TEST_F(Supervisor, KillsDaemonsThatHoldStdout) {
+  const auto result =
+      Run(Python("import os, time\n"
+                 "if os.fork() == 0:\n"
+                 "    os.setsid()\n"
+                 "    if os.fork() == 0:\n"
+                 "        os.execv('/bin/sleep', ['" +
+                 marker_ +
+                 "', '60'])\n"
+                 "    os._exit(0)\n"
+                 "time.sleep(0.2)\n"));
+  EXPECT_EQ(result.cause, Cause::kExited);
+  EXPECT_EQ(result.exit_code, 0);
+}
+
+TEST_F(Supervisor, EndsAForkBomb) {
+  sandbox::Spec spec = Python(
+      "import os\n"
+      "while True:\n"
+      "    try: os.fork()\n"
+      "    except OSError: pass\n");
+  spec.limits.wall_time = base::kSecond;
+  const auto result = Run(spec);
+  EXPECT_TRUE(result.usage.process_limit_hit);
+  EXPECT_NE(result.cause, Cause::kInternal) << result.message;
+}
+
+TEST_F(Supervisor, EndOfInputKillsEverything) {
+  Start();
+  Send(
+      Python("import os, time\nprint('up', flush=True)\n"
+             "if os.fork() == 0: os.execv('/bin/sleep', ['" +
+             marker_ +
+             "', '60'])\n"
+             "time.sleep(60)\n"));
+  Read([this] { return !parser_->result().stdout_data.empty(); });
+  ASSERT_EQ(parser_->result().stdout_data, "up\n");
+  input_.reset();
+  Read([] { return false; });  // to the end of its output
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid_, &status, 0), pid_);
+  pid_ = 0;
+  EXPECT_FALSE(parser_->done());
+  EXPECT_TRUE(fs::is_empty(folder_ + "/jobs"));
+  EXPECT_EQ(CountProcesses(marker_), 0);
+}
+
+TEST_F(Supervisor, SaysWhichStepFailed) {
+  sandbox::Spec spec = Python("");
+  spec.argv = {"/nonexistent"};
+  const auto result = Run(spec);
+  EXPECT_EQ(result.cause, Cause::kInternal);
+  EXPECT_NE(result.message.find("exec"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace docker

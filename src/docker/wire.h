@@ -1,0 +1,164 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <type_traits>
+
+// What sandboxd, the broker and the supervisor say to each other. Fixed layouts in the machine's
+// own byte order: all three run on one machine.
+//
+//   sandboxd -> broker       Request (fds: stdin, stdout, stderr of the command), SOCK_SEQPACKET
+//   broker -> sandboxd       Reply, once a request
+//   sandboxd -> supervisor   a job on its stdin; its end of file means: kill everything and go
+//   supervisor -> sandboxd   frames on its stdout
+//
+// A job: JobHeader, the seccomp program, then strings (a uint32_t length and the bytes) in this
+// order: root folder, cache folder, arguments, environment ("NAME=value"), names to collect; then
+// per file a JobFile, its path as a string and its content; then the program's stdin. After the job
+// each byte is a Control.
+//
+// Frames: FrameHeader and its payload, in this order: kHello, kStarted, any kStdout and kStderr,
+// for each collected file a kFile and its kFileData, kDone. Only kHello and kDone are always there.
+namespace docker::wire {
+
+inline constexpr uint32_t kVersion = 1;
+
+// The commands that the broker knows. Each is a fixed command line; a request chooses one and names
+// a container.
+enum class Command : uint32_t {
+  kList = 1,    // running containers: id, name, state, label sandbox.language
+  kListOwned,   // containers that a sandboxd of this state folder has made
+  kInspect,     // one container: id, state, image, networks
+  kConnect,     // connect it to SANDBOX_NETWORK
+  kCheck,       // exec the supervisor as the jobs' user: does the container fit, remove leftovers
+  kExec,        // exec the supervisor as the jobs' user: one job
+  kExecAsRoot,  // exec the supervisor as root: one warm-up
+  kRun,         // a new single-use container that waits for one job
+  kRunAsRoot,   // a new container for one warm-up
+  kRemove,      // remove a container with all that runs in it
+  kLast = kRemove,
+};
+
+inline constexpr int kMaxName = 256;      // with its final NUL
+inline constexpr int kMaxCommands = 512;  // at once
+inline constexpr int kRequestFds = 3;
+
+enum class RequestType : uint32_t { kStart = 1, kKill = 2 };
+
+struct Request {
+  uint32_t version;
+  uint32_t type;
+  uint64_t id;
+  uint32_t command;
+  uint32_t unused;
+  int64_t deadline;  // nanoseconds from now; the command is killed then
+  std::array<char, kMaxName> name;
+};
+
+struct Reply {
+  uint32_t version;
+  int32_t error;  // errno when it could not be started
+  uint64_t id;
+  int32_t wait_status;
+  uint32_t timed_out;
+};
+
+inline constexpr uint32_t kJobMagic = 0x314A5343;  // "CSJ1"
+inline constexpr uint32_t kMaxStrings = 4096;
+inline constexpr uint32_t kMaxString = 1U << 20;
+inline constexpr uint32_t kMaxFiles = 1024;
+inline constexpr uint32_t kMaxCollect = 8;
+inline constexpr uint32_t kMaxFilter = 4096;  // BPF_MAXINSNS
+inline constexpr uint64_t kMaxStdin = uint64_t{1} << 30;
+inline constexpr uint64_t kMaxContent = uint64_t{1} << 30;
+
+enum JobFlag : uint32_t {
+  kWarmUp = 1U << 0,     // trusted: fills the cache folder, with no seccomp, Landlock or own user
+  kSingleUse = 1U << 1,  // nothing else will run in this container
+  kTidy = 1U << 2,       // what the job's user owns in /tmp, /var/tmp and /dev/shm is of jobs only
+};
+
+struct JobHeader {
+  uint32_t magic;
+  uint32_t flags;
+  uint64_t space;  // tells this container from others that share its kernel or its folder
+  int64_t wall_time;
+  int64_t cpu_time;
+  int64_t memory_bytes;
+  int64_t processes;
+  int64_t file_bytes;
+  int64_t open_files;
+  int64_t output_bytes;
+  int64_t collect_bytes;
+  uint64_t stdin_bytes;
+  uint32_t filter;  // instructions
+  uint32_t argc;
+  uint32_t envc;
+  uint32_t collect;
+  uint32_t files;
+  uint32_t unused;
+};
+
+struct JobFile {
+  uint32_t executable;
+  uint32_t unused;
+  uint64_t size;
+};
+
+enum class Control : uint8_t { kCancel = 'C' };
+
+enum class FrameType : uint32_t {
+  kHello = 1,
+  kStarted,
+  kStdout,
+  kStderr,
+  kFile,
+  kFileData,
+  kDone,
+};
+
+struct FrameHeader {
+  uint32_t type;
+  uint32_t size;
+};
+
+inline constexpr uint32_t kMaxFrame = 64U << 10;
+
+// A stream that is cut is sent this much further: whether the cut splits a character shows behind
+// it.
+inline constexpr int64_t kOutputSlack = 4;
+
+struct Hello {
+  uint32_t version;
+  uint32_t uid;
+  int32_t landlock_abi;
+  int32_t error;  // errno of the step that failed, for a check
+  uint32_t step;  // sandbox::wire::Step
+  uint32_t unused;
+};
+
+struct File {
+  uint32_t index;
+  int32_t error;  // errno, 0 when the content follows
+  int64_t size;
+};
+
+// Flags are those of sandbox::wire::EndFlag, and these.
+inline constexpr uint32_t kStdoutTruncated = 1U << 16;
+inline constexpr uint32_t kStderrTruncated = 1U << 17;
+
+struct Done {
+  uint32_t flags;
+  int32_t wait_status;
+  uint32_t step;  // sandbox::wire::Step, when kEndedInternal
+  int32_t error;  // and its errno
+  int64_t wall_time;
+  int64_t cpu_time;
+  int64_t memory_peak_bytes;
+  int64_t processes_peak;
+};
+
+static_assert(std::is_trivially_copyable_v<Request> && std::is_trivially_copyable_v<Reply> &&
+              std::is_trivially_copyable_v<JobHeader> && std::is_trivially_copyable_v<Done>);
+
+}  // namespace docker::wire

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+#include "sandbox/spec.h"
+
+namespace sandbox {
+
+// What a run is said to have ended by, out of everything that was true (wire::EndFlag) and the main
+// process's wait status.
+Cause CauseOf(uint32_t flags, int wait_status);
+
+}  // namespace sandbox
