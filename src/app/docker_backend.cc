@@ -178,4 +178,19 @@ Result<std::unique_ptr<docker::Backend>> OpenDocker(boost::asio::io_context& loo
   return backend;
 }
 
+std::function<std::vector<http::ContainerHealth>()> ContainersForHealth(
+    const docker::Backend* backend) {
+  if (backend == nullptr) {
+    return nullptr;
+  }
+  return [backend] {
+    std::vector<http::ContainerHealth> out;
+    for (docker::ContainerHealth& c : backend->Health()) {
+      out.push_back({std::move(c.name), std::move(c.languages), std::move(c.state), c.slots,
+                     c.running, std::move(c.error)});
+    }
+    return out;
+  };
+}
+
 }  // namespace app

@@ -3,10 +3,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "app/config.h"
 #include "base/result.h"
 #include "docker/backend.h"
+#include "http/server.h"
 #include "language/language.h"
 
 namespace boost::asio {
@@ -32,5 +34,10 @@ base::Result<std::unique_ptr<docker::Backend>> OpenDocker(boost::asio::io_contex
                                                           language::Registry& languages,
                                                           std::function<void()> languages_changed,
                                                           std::function<void()> lost);
+
+// What GET /health tells of the backend's containers; empty without a backend, which must outlive
+// it.
+std::function<std::vector<http::ContainerHealth>()> ContainersForHealth(
+    const docker::Backend* backend);
 
 }  // namespace app

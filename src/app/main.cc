@@ -1,7 +1,6 @@
 // sandboxd: reads the configuration, starts the launcher while it still may, gives up its
 // privileges, and runs the API and worker roles on one event loop.
 
-#include <getopt.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
@@ -12,12 +11,14 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "app/command_line.h"
 #include "app/config.h"
 #include "app/confine.h"
 #include "app/docker_backend.h"
 #include "app/fleet.h"
 #include "app/privileges.h"
 #include "app/stores.h"
+#include "app/toolchains.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "executor/compile_cache.h"
@@ -39,8 +40,6 @@ using base::Log;
 using base::LogLevel;
 using base::Result;
 
-constexpr int kUsageError = 2;  // also for wrong configuration
-
 int Fail(const Error& error) {
   std::fprintf(stderr, "sandboxd: %s\n", error.message.c_str());
   return error.kind == base::ErrorKind::kInvalidArgument ? kUsageError : 1;
@@ -48,15 +47,6 @@ int Fail(const Error& error) {
 
 void Say(const std::string& line) {
   std::fprintf(stderr, "%s\n", line.c_str());
-}
-
-// What starts a command in the view that jobs have of a prepared root: launcher/view.cc.
-auto ViewPrefix(const std::string& launcher, const std::string& root) {
-  return [=](const language::CacheMount* cache) {
-    return std::vector<std::string>{launcher, "--view", root,
-                                    cache == nullptr ? "-" : cache->source,
-                                    cache == nullptr ? "-" : cache->target};
-  };
 }
 
 // What runs once everything is built; owns the parts in the order in which they depend on each
@@ -168,9 +158,11 @@ class App {
       return {};
     }
     sandbox::NativeOptions native;
-    if (auto found = FindToolchains(owner, &native); !found) {
-      return found;
+    auto rootfs = FindToolchains(config_, owner, &languages_, &native);
+    if (!rootfs) {
+      return rootfs.error();
     }
+    rootfs_ = *std::move(rootfs);
     auto filters = sandbox::CompileFilters(config_.seccomp_dir);
     if (!filters) {
       return filters.error();
@@ -186,35 +178,6 @@ class App {
     isolation_ = launcher->isolation + " (" + launcher->detail + ")";
     not_limited_ = launcher->not_limited;
     launcher_ = std::move(*launcher);
-    return {};
-  }
-
-  // Looks for toolchains where jobs will run, and warms them up: on this machine, or in the
-  // prepared root.
-  Result<void> FindToolchains(const User* owner, sandbox::NativeOptions* native) {
-    language::Place place;
-    std::string cache_dir = config_.cache_dir;
-    if (!config_.rootfs.empty()) {
-      auto checked = sandbox::BlockingCheckRootfs(
-          config_.rootfs, owner == nullptr ? std::nullopt : std::optional(owner->uid));
-      if (!checked) {
-        return checked.error();
-      }
-      rootfs_ = *checked;
-      native->root = rootfs_.path;
-      place.name = "the prepared root";
-      place.key = rootfs_.path + " " + rootfs_.fingerprint;
-      place.prefix = ViewPrefix(config_.launcher, rootfs_.path);
-      // Apart from the machine's own: a warm-up removes the caches of other toolchains.
-      cache_dir += "/rootfs";
-      if (auto made = MakeFolder(cache_dir, 0755, nullptr); !made) {
-        return made;
-      }
-    }
-    languages_.Detect(place);
-    for (const language::CacheMount& mount : languages_.BlockingWarmUp(cache_dir, Say, place)) {
-      native->mounts.push_back({mount.source, mount.target});
-    }
     return {};
   }
 
@@ -250,7 +213,7 @@ class App {
     server_ = std::make_unique<http::Server>(
         loop_, http_options,
         http::HealthInfo{PROJECT_VERSION, isolation, std::string(store_->name()), config_.backend,
-                         config_.role, not_limited_, ContainersForHealth()},
+                         config_.role, not_limited_, ContainersForHealth(containers_)},
         *service_);
     auto port = server_->Listen();
     if (!port) {
@@ -286,20 +249,6 @@ class App {
     }
     compile_cache_ = std::move(*opened);
     return {};
-  }
-
-  std::function<std::vector<http::ContainerHealth>()> ContainersForHealth() const {
-    if (containers_ == nullptr) {
-      return nullptr;
-    }
-    return [this] {
-      std::vector<http::ContainerHealth> out;
-      for (docker::ContainerHealth& c : containers_->Health()) {
-        out.push_back({std::move(c.name), std::move(c.languages), std::move(c.state), c.slots,
-                       c.running, std::move(c.error)});
-      }
-      return out;
-    };
   }
 
   // A container has shown to have a language that was missing.
@@ -475,53 +424,16 @@ class App {
   int exit_code_ = 0;
 };
 
-constexpr char kHelp[] =
-    "sandboxd " PROJECT_VERSION
-    ": runs untrusted code over HTTP.\n"
-    "\n"
-    "  sandboxd                        serve\n"
-    "  sandboxd --role=api|worker|all  serve in this role, whatever ROLE says\n"
-    "  sandboxd --doctor               say what this machine offers and what is missing\n"
-    "  sandboxd --print-config-docs    the table of all environment variables, in Markdown\n"
-    "  sandboxd --version\n"
-    "\n"
-    "Configuration is by environment variables only:\n";
-
 int Main(int argc, char** argv) {
   linux::CloseRange(3, ~0U, 0);  // whatever was inherited is nothing that it needs
-  static constexpr option kOptions[] = {{"help", no_argument, nullptr, 'h'},
-                                        {"version", no_argument, nullptr, 'v'},
-                                        {"print-config-docs", no_argument, nullptr, 'd'},
-                                        {"doctor", no_argument, nullptr, 'c'},
-                                        {"role", required_argument, nullptr, 'r'},
-                                        {nullptr, 0, nullptr, 0}};
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread yet
-  int choice = ::getopt_long(argc, argv, "hv", kOptions, nullptr);
-  std::optional<std::string> role;
-  while (choice == 'r') {
-    role = ::optarg;
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread yet
-    choice = ::getopt_long(argc, argv, "hv", kOptions, nullptr);
+  int exit_code = 0;
+  const std::optional<CommandLine> line = ReadCommandLine(argc, argv, &exit_code);
+  if (!line) {
+    return exit_code;
   }
-  if (choice == 'h') {
-    std::fputs((kHelp + ConfigHelp()).c_str(), stdout);
-    return 0;
-  }
-  if (choice == 'v') {
-    std::puts(PROJECT_VERSION);
-    return 0;
-  }
-  if (choice == 'd') {
-    std::fputs(ConfigMarkdown().c_str(), stdout);
-    return 0;
-  }
-  if ((choice != -1 && choice != 'c') || optind < argc) {
-    std::fputs("sandboxd: unknown option or argument; see sandboxd --help\n", stderr);
-    return kUsageError;
-  }
-  auto config = ReadConfig([&role](const char* name) -> std::optional<std::string> {
-    if (role && std::string_view(name) == "ROLE") {
-      return role;
+  auto config = ReadConfig([&line](const char* name) -> std::optional<std::string> {
+    if (line->role && std::string_view(name) == "ROLE") {
+      return line->role;
     }
     const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): one thread yet
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
@@ -535,7 +447,7 @@ int Main(int argc, char** argv) {
                     : config->log_level == "error"   ? LogLevel::kError
                                                      : LogLevel::kInfo);
   App app(std::move(*config));
-  return choice == 'c' ? app.Doctor() : app.Run();
+  return line->doctor ? app.Doctor() : app.Run();
 }
 
 }  // namespace

@@ -1,0 +1,53 @@
+#include "app/toolchains.h"
+
+#include <cstdio>
+
+namespace app {
+namespace {
+
+// What starts a command in the view that jobs have of a prepared root: launcher/view.cc.
+auto ViewPrefix(const std::string& launcher, const std::string& root) {
+  return [=](const language::CacheMount* cache) {
+    return std::vector<std::string>{launcher, "--view", root,
+                                    cache == nullptr ? "-" : cache->source,
+                                    cache == nullptr ? "-" : cache->target};
+  };
+}
+
+void Say(const std::string& line) {
+  std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+}  // namespace
+
+base::Result<sandbox::Rootfs> FindToolchains(const Config& config, const User* owner,
+                                             language::Registry* languages,
+                                             sandbox::NativeOptions* native) {
+  sandbox::Rootfs rootfs;
+  language::Place place;
+  std::string cache_dir = config.cache_dir;
+  if (!config.rootfs.empty()) {
+    auto checked = sandbox::BlockingCheckRootfs(
+        config.rootfs, owner == nullptr ? std::nullopt : std::optional(owner->uid));
+    if (!checked) {
+      return checked.error();
+    }
+    rootfs = *std::move(checked);
+    native->root = rootfs.path;
+    place.name = "the prepared root";
+    place.key = rootfs.path + " " + rootfs.fingerprint;
+    place.prefix = ViewPrefix(config.launcher, rootfs.path);
+    // Apart from the machine's own: a warm-up removes the caches of other toolchains.
+    cache_dir += "/rootfs";
+    if (auto made = MakeFolder(cache_dir, 0755, nullptr); !made) {
+      return made.error();
+    }
+  }
+  languages->Detect(place);
+  for (const language::CacheMount& mount : languages->BlockingWarmUp(cache_dir, Say, place)) {
+    native->mounts.push_back({mount.source, mount.target});
+  }
+  return rootfs;
+}
+
+}  // namespace app
