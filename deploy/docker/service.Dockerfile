@@ -21,7 +21,7 @@ RUN apt-get update \
         $(./dev packages build)
 COPY . ./
 RUN cmake -S . -B /build -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-    && ninja -C /build sandboxd sandbox-launcher \
+    && ninja -C /build sandboxd sandbox-launcher sandbox-supervisor sandbox-docker-broker \
     && tools/stage.sh /build /out
 
 FROM ${BINARIES} AS binaries

@@ -3,10 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 
 #include "base/text.h"
@@ -21,11 +24,13 @@ using base::Result;
 constexpr base::Nanos kStartDeadline = 16 * base::kMinute;  // a warm-up has 15
 constexpr int64_t kMiB = int64_t{1} << 20;
 
-// Marks this service's containers: those of the same state folder are those of a service that has
-// ended.
+// Marks this service's containers: those of the same state folder on the same machine, or in the
+// same container, are those of a service that has ended.
 std::string Owner(const Config& config) {
+  std::array<char, HOST_NAME_MAX + 1> host{};
+  ::gethostname(host.data(), host.size() - 1);
   uint64_t state = 0xcbf29ce484222325ULL;  // FNV-1a
-  for (const char c : config.state_dir) {
+  for (const char c : host.data() + (":" + config.state_dir)) {
     state = (state ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
   }
   std::array<char, 20> out{};
@@ -34,14 +39,22 @@ std::string Owner(const Config& config) {
 }
 
 Result<std::string> FindProgram(const std::string& name) {
+  const auto is_program = [](const std::string& path) {
+    std::error_code ignored;
+    return std::filesystem::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
+  };
   if (name.find('/') != std::string::npos) {
-    return name;
+    if (is_program(name)) {
+      return name;
+    }
+    return base::InvalidArgument("SANDBOX_DOCKER_BIN: '" + base::Printable(name) +
+                                 "' is not a program that can be executed");
   }
   const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): one thread yet
   std::istringstream folders(path == nullptr ? language::kToolPath : path);
   for (std::string folder; std::getline(folders, folder, ':');) {
     const std::string candidate = folder + "/" + name;
-    if (::access(candidate.c_str(), X_OK) == 0) {
+    if (is_program(candidate)) {
       return candidate;
     }
   }

@@ -7,6 +7,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstring>
 #include <map>
 
@@ -20,7 +22,10 @@ namespace {
 namespace asio = boost::asio;
 using base::UniqueFd;
 
+constexpr char kBrokerEnded[] = "sandbox-docker-broker has ended";
 constexpr size_t kMaxOutput = 256UL << 10;
+// A stray holder of a pipe's end must not keep the answer.
+constexpr std::chrono::seconds kEndTime(5);
 
 bool MakePipe(UniqueFd* read_end, UniqueFd* write_end) {
   std::array<int, 2> fds{};
@@ -34,7 +39,7 @@ bool MakePipe(UniqueFd* read_end, UniqueFd* write_end) {
 
 // One Call: both streams are read to their ends.
 struct CallState {
-  explicit CallState(asio::io_context& loop) : out(loop), err(loop) {}
+  explicit CallState(asio::io_context& loop) : out(loop), err(loop), timer(loop) {}
 
   struct Pipe {
     explicit Pipe(asio::io_context& loop) : descriptor(loop) {}
@@ -47,6 +52,7 @@ struct CallState {
 
   Pipe out;
   Pipe err;
+  asio::steady_timer timer;
   bool ended = false;
   CallResult result;
   Cli::OnCall on_call;
@@ -56,9 +62,25 @@ void MaybeDone(const std::shared_ptr<CallState>& call) {
   if (call->ended && call->out.ended && call->err.ended && call->on_call) {
     call->result.output = std::move(call->out.data);
     call->result.errors = std::move(call->err.data);
+    call->timer.cancel();
     const auto on_call = std::exchange(call->on_call, nullptr);
     on_call(std::move(call->result));
   }
+}
+
+// The command has ended; what it has said may still be in the pipes.
+void CommandEnded(const std::shared_ptr<CallState>& call, CallResult result) {
+  call->result = std::move(result);
+  call->ended = true;
+  call->timer.expires_after(kEndTime);
+  call->timer.async_wait([call](const boost::system::error_code& error) {
+    if (!error) {
+      boost::system::error_code ignored;
+      call->out.descriptor.close(ignored);
+      call->err.descriptor.close(ignored);
+    }
+  });
+  MaybeDone(call);
 }
 
 void ReadPipe(const std::shared_ptr<CallState>& call, CallState::Pipe* pipe) {
@@ -91,10 +113,13 @@ class Cli::Impl : public std::enable_shared_from_this<Cli::Impl> {
   void Shut() {
     boost::system::error_code ignored;
     socket_.close(ignored);
+    lost_ = nullptr;
+    ended_ = true;
     commands_.clear();
     for (const auto& weak : calls_) {
       if (const auto call = weak.lock()) {
         call->on_call = nullptr;
+        call->timer.cancel();
         call->out.descriptor.close(ignored);
         call->err.descriptor.close(ignored);
       }
@@ -105,11 +130,8 @@ class Cli::Impl : public std::enable_shared_from_this<Cli::Impl> {
     auto call = std::make_shared<CallState>(loop_);
     call->on_call = std::move(on_call);
     Streams streams;
-    auto opened = Open(command, name, deadline, &streams, [call](CallResult result) {
-      call->result = std::move(result);
-      call->ended = true;
-      MaybeDone(call);
-    });
+    auto opened = Open(command, name, deadline, &streams,
+                       [call](CallResult result) { CommandEnded(call, std::move(result)); });
     if (!opened) {
       call->result.started = opened.error();
       call->ended = call->out.ended = call->err.ended = true;
@@ -130,6 +152,9 @@ class Cli::Impl : public std::enable_shared_from_this<Cli::Impl> {
     wire::Request request{};
     if (name.size() >= request.name.size()) {
       return base::InvalidArgument("the container's name is too long");
+    }
+    if (ended_) {
+      return base::Internal(kBrokerEnded);
     }
     UniqueFd input;
     UniqueFd output;
@@ -212,14 +237,17 @@ class Cli::Impl : public std::enable_shared_from_this<Cli::Impl> {
   }
 
   void Lose() {
-    base::Log(base::LogLevel::kError, "sandbox-docker-broker has ended");
+    if (std::exchange(ended_, true)) {
+      return;
+    }
+    base::Log(base::LogLevel::kError, kBrokerEnded);
     while (!commands_.empty()) {
       CallResult result;
-      result.started = base::Internal("sandbox-docker-broker has ended");
+      result.started = base::Internal(kBrokerEnded);
       End(commands_.begin()->first, std::move(result));
     }
-    if (lost_) {
-      lost_();
+    if (const auto lost = std::exchange(lost_, nullptr)) {
+      lost();
     }
   }
 
@@ -230,6 +258,7 @@ class Cli::Impl : public std::enable_shared_from_this<Cli::Impl> {
   std::map<CommandId, OnEnd> commands_;
   std::vector<std::weak_ptr<CallState>> calls_;
   CommandId last_id_ = 0;
+  bool ended_ = false;  // the broker, or this
 };
 
 Cli::Cli(asio::io_context& loop, Broker broker, std::function<void()> lost)
@@ -258,7 +287,7 @@ void Cli::Kill(CommandId id) {
 std::string Describe(const CallResult& result) {
   if (!result.started) {
     const base::Error& error = result.started.error();
-    return error.sys_errno == ENOENT
+    return error.sys_errno == ENOENT || error.sys_errno == EACCES
                ? "the Docker CLI is not installed; look at SANDBOX_DOCKER_BIN and PATH"
                : error.message;
   }

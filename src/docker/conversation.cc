@@ -1,5 +1,6 @@
 #include "docker/conversation.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -35,6 +36,7 @@ struct Conversation::Parts {
   std::array<char, 65536> output_buffer{};
   std::array<char, 4096> errors_buffer{};
   std::string errors_text;
+  std::string plain;  // what came in place of frames
   std::string to_send;
   std::unique_ptr<FrameParser> parser;
   sandbox::Backend::OnOutput on_output;
@@ -55,6 +57,9 @@ void Conversation::Open(wire::Command command, const std::string& name, base::Na
   events.on_hello = [this](const wire::Hello& hello) {
     hello_ = hello;
     greeted_ = true;
+    if (sent_at_ == 0) {
+      parts_->timer.cancel();
+    }
     if (on_ready_) {
       asio::post(loop_, [self = shared_from_this()] {
         if (const auto ready = std::exchange(self->on_ready_, nullptr)) {
@@ -94,6 +99,12 @@ void Conversation::Open(wire::Command command, const std::string& name, base::Na
   parts_->input.non_blocking(true);
   Read();
   ReadErrors();
+}
+
+void Conversation::ExpectHello(base::Nanos from_now) {
+  if (!greeted_ && !ended_ && sent_at_ == 0) {
+    Arm(from_now, "it does not start; is the daemon (DOCKER_HOST) overloaded?");
+  }
 }
 
 void Conversation::Send(const sandbox::Spec& spec, std::string bytes,
@@ -154,10 +165,15 @@ void Conversation::Read() {
           self->MaybeDone();
           return;
         }
-        auto fed = self->parts_->parser->Feed({self->parts_->output_buffer.data(), n});
-        if (!fed) {
+        const std::string_view data(self->parts_->output_buffer.data(), n);
+        const bool plain = !self->parts_->plain.empty();
+        auto fed = plain ? base::Result<void>() : self->parts_->parser->Feed(data);
+        if (!fed && self->greeted_) {
           self->Lose(fed.error().message);
           return;
+        }
+        if (!fed || plain) {
+          self->ReadPlain(data);
         }
         if (self->parts_->parser->done()) {
           self->Arm(kEndTime, "");
@@ -165,6 +181,16 @@ void Conversation::Read() {
         }
         self->Read();
       });
+}
+
+// No supervisor speaks, but the CLI or what runs containers: some of them put on stdout why they
+// could not execute it.
+void Conversation::ReadPlain(std::string_view data) {
+  std::string& text = parts_->plain;
+  if (text.empty()) {
+    Arm(kEndTime, "it does not keep to the protocol, and does not end");
+  }
+  text.append(data.substr(0, kMaxErrors - std::min(kMaxErrors, text.size())));
 }
 
 void Conversation::ReadErrors() {
@@ -229,7 +255,7 @@ void Conversation::MaybeDone() {
   outcome.result = std::move(parts_->parser->result());
   outcome.error = parts_->parser->error();
   if (!answered) {
-    end_.errors = parts_->errors_text;
+    end_.errors = parts_->plain + "\n" + parts_->errors_text;
     outcome.result.cause = sandbox::Cause::kInternal;
     outcome.result.message = !lost_.empty() ? lost_ : Describe(end_);
   }

@@ -35,6 +35,9 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void Open(wire::Command command, const std::string& name, base::Nanos deadline, OnReady on_ready,
             OnDone on_done);
 
+  // Gives it up when it has not said hello by then, and no job has been sent.
+  void ExpectHello(base::Nanos from_now);
+
   // Sends the job, before or after the hello. `bytes` is what EncodeJob made of `spec`. It has
   // until its wall time and a little more; then the supervisor counts as lost.
   void Send(const sandbox::Spec& spec, std::string bytes, sandbox::Backend::OnOutput on_output);
@@ -56,6 +59,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   struct Parts;
 
   void Read();
+  void ReadPlain(std::string_view data);
   void ReadErrors();
   void Write();
   void Arm(base::Nanos from_now, const std::string& complaint);

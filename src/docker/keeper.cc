@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <utility>
@@ -194,18 +195,24 @@ class Keeper::Check : public std::enable_shared_from_this<Keeper::Check> {
 
   void RunOne(sandbox::Spec spec, std::string cache,
               std::function<void(Conversation::Outcome)> done) {
+    const auto fail = [&](const std::string& message) {
+      Conversation::Outcome outcome;
+      outcome.result.message = message;
+      boost::asio::post(keeper_->loop_, [done, outcome] { done(outcome); });
+    };
     Container* c = container();
+    if (c == nullptr) {
+      return fail("the container is gone");
+    }
     JobPlace place;
-    place.space = c == nullptr ? 0 : SpaceOf(c->id);
+    place.space = SpaceOf(c->id);
     place.flags = cache.empty() ? wire::kTidy : wire::kWarmUp;
     place.job_dir = keeper_->options_.job_dir;
     place.cache = cache;
     auto bytes =
         EncodeJob(spec, place, cache.empty() ? keeper_->options_.filters[1] : std::string_view());
-    if (c == nullptr || !bytes) {
-      Conversation::Outcome outcome;
-      outcome.result.message = bytes ? "the container is gone" : bytes.error().message;
-      return done(std::move(outcome));
+    if (!bytes) {
+      return fail(bytes.error().message);
     }
     const auto talk = std::make_shared<Conversation>(keeper_->loop_, keeper_->cli_);
     talk->Open(cache.empty() ? wire::Command::kExec : wire::Command::kExecAsRoot, c->id,

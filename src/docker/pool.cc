@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <tuple>
+#include <utility>
 
 #include "base/text.h"
 #include "docker/wire.h"
@@ -187,11 +187,9 @@ void Pool::Set(const LanguageContainers& by_language, const std::string& single)
   }
 }
 
-Container* Pool::Choose(const std::string& language, const std::set<std::string>& avoid) {
+Container* Pool::Choose(const std::string& language) {
   Container* best = nullptr;
-  const auto rank = [&](const Container& c) {
-    return std::tuple(avoid.count(c.name), c.running, c.jobs);
-  };
+  const auto rank = [](const Container& c) { return std::pair(c.running, c.jobs); };
   for (Container& container : containers_) {
     if (container.state == Container::State::kUp && container.wanted &&
         container.running < slots_ && Meant(container, language) &&

@@ -78,8 +78,8 @@ class Pool {
   Container* Find(const std::string& name);
 
   // The one with the most free slots that has the language ready, of those the one that has had the
-  // fewest jobs; null when there is none. `avoid`: names to take only when there is no other.
-  Container* Choose(const std::string& language, const std::set<std::string>& avoid = {});
+  // fewest jobs; null when there is none.
+  Container* Choose(const std::string& language);
 
   // True when a container for the language is up, even if all its slots are taken.
   bool HasUp(const std::string& language) const;

@@ -29,6 +29,7 @@ using sandbox::RunResult;
 using sandbox::Spec;
 
 constexpr base::Nanos kCallTime = 30 * base::kSecond;
+constexpr base::Nanos kStartTime = 60 * base::kSecond;
 constexpr base::Nanos kLife = 24 * base::kHour;  // of a container that waits
 constexpr base::Nanos kMaxWait = 30 * base::kSecond;
 constexpr size_t kMaxWaiting = 1024;
@@ -155,8 +156,8 @@ class SingleUseBackend final : public Backend {
       });
     }
     std::istringstream lines(result.output);
-    for (std::string id; std::getline(lines, id);) {
-      cli_.Call(wire::Command::kRemove, id, kCallTime, [](const CallResult&) {});
+    for (std::string name; std::getline(lines, name);) {
+      cli_.Call(wire::Command::kRemove, name, kCallTime, [](const CallResult&) {});
     }
     begun_ = true;
     Refill();
@@ -236,7 +237,7 @@ class SingleUseBackend final : public Backend {
 
   std::shared_ptr<Spare> Make(wire::Command command) {
     const auto spare = std::make_shared<Spare>();
-    spare->name = "code-sandbox-" + options_.owner + "-" + std::to_string(++made_) + "-" +
+    spare->name = wire::kOwnedPrefix + options_.owner + "-" + std::to_string(++made_) + "-" +
                   std::to_string(base::WallNow());
     spare->talk = std::make_shared<Conversation>(loop_, cli_);
     spares_.push_back(spare);
@@ -246,6 +247,7 @@ class SingleUseBackend final : public Backend {
           Match();
         }),
         Guard([this, spare](Conversation::Outcome outcome) { Ended(spare, std::move(outcome)); }));
+    spare->talk->ExpectHello(kStartTime);
     return spare;
   }
 
@@ -317,7 +319,8 @@ class SingleUseBackend final : public Backend {
 
   void DropLate() {
     const base::Nanos now = base::MonotonicNow();
-    while (!waiting_.empty() && !error_.empty() && now - waiting_.front()->asked_at > kMaxWait) {
+    const base::Nanos patience = settled_ ? kMaxWait : 0;  // at start the operator waits for it
+    while (!waiting_.empty() && !error_.empty() && now - waiting_.front()->asked_at > patience) {
       const std::shared_ptr<Run> run = waiting_.front();
       waiting_.pop_front();
       Fail(run, error_);

@@ -27,7 +27,7 @@ inline constexpr uint32_t kVersion = 1;
 // a container.
 enum class Command : uint32_t {
   kList = 1,    // running containers: id, name, state, label sandbox.language
-  kListOwned,   // containers that a sandboxd of this state folder has made
+  kListOwned,   // names of containers that this service, or one before it, has made
   kInspect,     // one container: id, state, image, networks
   kConnect,     // connect it to SANDBOX_NETWORK
   kCheck,       // exec the supervisor as the jobs' user: does the container fit, remove leftovers
@@ -35,9 +35,12 @@ enum class Command : uint32_t {
   kExecAsRoot,  // exec the supervisor as root: one warm-up
   kRun,         // a new single-use container that waits for one job
   kRunAsRoot,   // a new container for one warm-up
-  kRemove,      // remove a container with all that runs in it
+  kRemove,      // remove a container that this service has made, with all that runs in it
   kLast = kRemove,
 };
+
+// A container that a sandboxd makes is called <this><owner>-<number>.
+inline constexpr const char* kOwnedPrefix = "code-sandbox-";
 
 inline constexpr int kMaxName = 256;      // with its final NUL
 inline constexpr int kMaxCommands = 512;  // at once

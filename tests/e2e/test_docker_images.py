@@ -1,16 +1,21 @@
 """The images of deploy/, built and run for real. No registry: the base is the runner's root."""
 
+import http.client
 import json
+import shutil
 import subprocess
 
 import pytest
 import yaml
 
 from contract import REPOSITORY
-from docker_engine import RUNNER_IMAGE
-from service import BUILD, eventually
+from docker_backend import job_folder
+from docker_engine import DOCKER, RUNNER_IMAGE
+from service import BUILD, Client, eventually, free_port
 
 DEPLOY = REPOSITORY / "deploy"
+COMPOSE = ["/usr/bin/docker-compose", "--project-name", "predecessor", "--file",
+           DEPLOY / "docker" / "compose.yaml"]
 BASE = "debian:bookworm-slim"
 BUILD_DEADLINE = 300
 
@@ -33,6 +38,7 @@ def base(docker):
 
 
 def build(engine, file, context, image, *options):
+    """Returns the image's name."""
     # The network of the machine: apt in the image reaches what the machine's own reaches.
     engine.run("build", "--network", "host", "--tag", image, *options, "--file", file, context,
                timeout=BUILD_DEADLINE, extra_environment={"DOCKER_BUILDKIT": "1"})
@@ -60,9 +66,9 @@ def binaries(base, tmp_path_factory):
 @pytest.fixture(scope="module")
 def service_image(base, binaries):
     """service_image(target): its image."""
-    return lambda target: build(
+    return lambda target, *options: build(
         base, DEPLOY / "docker" / "service.Dockerfile", REPOSITORY, f"code-sandbox-{target}",
-        "--target", target, "--build-arg", f"BINARIES={binaries}")
+        "--target", target, "--build-arg", f"BINARIES={binaries}", *options)
 
 
 @pytest.mark.parametrize("image", ["runner-built", RUNNER_IMAGE])
@@ -123,3 +129,59 @@ def test_workerImage_runsJobsFullyIsolatedWithThePrivilegesOfTheComposeFile(dock
         assert done[0]["result"]["stdout"] == "42\n"
     finally:
         docker.remove("worker")
+
+
+@pytest.fixture
+def compose(docker, base, service_image, tmp_path):
+    """compose(*arguments) on deploy/docker/compose.yaml, with images made here."""
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {BASE}\n"
+        "RUN apt-get update && apt-get install -y --no-install-recommends redis-server\n"
+        "WORKDIR /data\n")
+    build(docker, tmp_path / "Dockerfile", tmp_path, "redis:7-bookworm")
+    client = tmp_path / "client"
+    client.mkdir()
+    shutil.copy(DOCKER, client / "docker")
+    (client / "Dockerfile").write_text("FROM scratch\nCOPY docker /usr/local/bin/docker\n")
+    build(docker, client / "Dockerfile", client, "docker-cli")
+    docker.run("tag", service_image("docker", "--build-arg", "DOCKER_CLI=docker-cli"),
+               "code-sandbox")
+    with job_folder() as jobs:
+        environment = docker.environment | {
+            "HTTP_PORT": str(free_port()), "REDIS_PORT": str(free_port()),
+            "SANDBOX_JOB_DIR": str(jobs), "DOCKER_SOCKET": str(docker.socket),
+            "SANDBOX_CONTAINER": "predecessors-runner",
+        }
+
+        def call(*arguments):
+            done = subprocess.run([*COMPOSE, *arguments], env=environment, text=True, timeout=180,
+                                  capture_output=True, stdin=subprocess.DEVNULL)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        call.client = Client(int(environment["HTTP_PORT"]))
+        try:
+            yield call
+        finally:
+            call("down", "--volumes", "--timeout", "1")
+
+
+def test_composeFile_worksAsInThePredecessorsReadme(compose):
+    compose("up", "-d", "runner")
+    compose("up", "-d", "redis")
+    compose("up", "-d", "api")
+
+    def health():
+        try:
+            return compose.client.get("/health").json
+        except (OSError, http.client.HTTPException):
+            return None
+
+    try:
+        found = eventually(health, 120, what="the API's start")
+    except AssertionError:
+        pytest.fail(compose("logs", "api"))
+    assert (found["backend"], found["store"]) == ("docker", "redis")
+    assert compose.client.run("print(6 * 7)")["stdout"] == "42\n"
+    assert compose.client.run("package main\n\nfunc main() { print(42) }\n",
+                              "go")["stderr"] == "42"

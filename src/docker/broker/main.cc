@@ -204,7 +204,8 @@ class Broker {
     Answer(reply);
   }
 
-  // sandboxd reads what it has asked for; one that does not is not waited for.
+  // Waits for a sandboxd that does not read: there is nobody else to serve. Its deadlines it keeps
+  // itself.
   static void Answer(wire::Reply reply) {
     reply.version = wire::kVersion;
     linux::SendMessage(kSocket, &reply, sizeof(reply), nullptr, 0);

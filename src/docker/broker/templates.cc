@@ -72,11 +72,17 @@ bool IsContainerName(const std::string& name) {
          name.find_first_not_of(std::string(kLetters) + "_.-") == std::string::npos;
 }
 
+bool IsOwned(const Settings& settings, const std::string& name) {
+  return IsContainerName(name) && name.starts_with(wire::kOwnedPrefix + settings.owner + "-");
+}
+
 std::vector<std::string> CommandLine(const Settings& s, wire::Command command,
                                      const std::string& name) {
   using wire::Command;
   const bool nameless = command == Command::kList || command == Command::kListOwned;
-  if (nameless ? !name.empty() : !IsContainerName(name)) {
+  const bool owned =
+      command == Command::kRun || command == Command::kRunAsRoot || command == Command::kRemove;
+  if (nameless ? !name.empty() : !(owned ? IsOwned(s, name) : IsContainerName(name))) {
     return {};
   }
   switch (command) {
@@ -84,9 +90,9 @@ std::vector<std::string> CommandLine(const Settings& s, wire::Command command,
       return {s.bin, "ps", "--no-trunc", "--format",
               "{{.ID}}\t{{.Names}}\t{{.State}}\t{{.Label \"sandbox.language\"}}"};
     case Command::kListOwned:
-      return {s.bin,        "ps",       "--all",
-              "--no-trunc", "--filter", "label=sandbox.owner=" + s.owner,
-              "--format",   "{{.ID}}"};
+      return {s.bin,        "ps",        "--all",
+              "--no-trunc", "--filter",  "label=sandbox.owner=" + s.owner,
+              "--format",   "{{.Names}}"};
     case Command::kInspect:
       return {s.bin,
               "inspect",

@@ -31,6 +31,9 @@ inline constexpr int kSettings = 12;
 // A container's name or id: [a-zA-Z0-9][a-zA-Z0-9_.-]*, as Docker itself has them.
 bool IsContainerName(const std::string& name);
 
+// True for the names of containers that this service makes: only those does it make and remove.
+bool IsOwned(const Settings& settings, const std::string& name);
+
 // The command's argv; empty when the command or the name is not acceptable.
 std::vector<std::string> CommandLine(const Settings& settings, wire::Command command,
                                      const std::string& name);

@@ -16,6 +16,8 @@ Settings Sample() {
           "64",     "2",         "2000"};
 }
 
+constexpr char kOwn[] = "code-sandbox-owner-1";
+
 bool Has(const std::vector<std::string>& argv, const std::string& word) {
   return std::find(argv.begin(), argv.end(), word) != argv.end();
 }
@@ -38,6 +40,16 @@ TEST(Templates, EveryCommandThatNamesAContainerRefusesOptions) {
   }
 }
 
+TEST(Templates, OnlyContainersOfThisServiceAreMadeAndRemoved) {
+  for (const Command command : {Command::kRun, Command::kRunAsRoot, Command::kRemove}) {
+    EXPECT_FALSE(CommandLine(Sample(), command, kOwn).empty());
+    for (const char* other : {"box", "code-sandbox-runner", "code-sandbox-owner",
+                              "code-sandbox-other-1", "x-code-sandbox-owner-1"}) {
+      EXPECT_TRUE(CommandLine(Sample(), command, other).empty()) << other;
+    }
+  }
+}
+
 TEST(Templates, ExecNamesTheUserAndTheSupervisorOnly) {
   EXPECT_EQ(CommandLine(Sample(), Command::kExec, "box"),
             (std::vector<std::string>{"docker", "exec", "--interactive", "--user", "1000:1000",
@@ -45,14 +57,14 @@ TEST(Templates, ExecNamesTheUserAndTheSupervisorOnly) {
 }
 
 TEST(Templates, SingleUseContainersAreClosed) {
-  const auto argv = CommandLine(Sample(), Command::kRun, "box");
+  const auto argv = CommandLine(Sample(), Command::kRun, kOwn);
   for (const char* word : {"--read-only", "--cap-drop", "ALL", "no-new-privileges", "--pids-limit",
                            "--memory", "--memory-swap", "never", "runsc", "--rm"}) {
     EXPECT_TRUE(Has(argv, word)) << word;
   }
   Settings alone = Sample();
   alone.network.clear();
-  EXPECT_TRUE(Has(CommandLine(alone, Command::kRun, "box"), "none"));
+  EXPECT_TRUE(Has(CommandLine(alone, Command::kRun, kOwn), "none"));
   EXPECT_TRUE(CommandLine(alone, Command::kConnect, "box").empty());
 }
 

@@ -44,16 +44,24 @@ Dir OpenDir(int at, const char* name) {
 // in a folder that the job has left open to all.
 Dir OpenClosedDir(int at, const char* name) {
   Dir dir = OpenDir(at, name);
-  if (dir || errno != EACCES) {
-    return dir;
+  if (!dir && errno == EACCES) {
+    const base::UniqueFd fd(::openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    char path[40];
+    std::snprintf(path, sizeof(path), "/proc/self/fd/%d", fd.get());
+    if (!fd.valid() || ::chmod(path, 0700) != 0) {
+      return nullptr;
+    }
+    dir = OpenDir(at, name);
   }
-  const base::UniqueFd fd(::openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  char path[40];
-  std::snprintf(path, sizeof(path), "/proc/self/fd/%d", fd.get());
-  if (!fd.valid() || ::chmod(path, 0700) != 0) {
-    return nullptr;
+
+  struct stat info {};
+
+  // Nothing can be removed from a folder that cannot be written.
+  if (dir && ::fstat(::dirfd(dir.get()), &info) == 0 && info.st_uid == ::geteuid() &&
+      (info.st_mode & S_IRWXU) != S_IRWXU) {
+    ::fchmod(::dirfd(dir.get()), 0700);
   }
-  return OpenDir(at, name);
+  return dir;
 }
 
 bool IsDot(const char* name) {
@@ -76,12 +84,13 @@ uid_t FirstUser(uint64_t space) {
              : kSmallBase + static_cast<uint32_t>(space % kSmallRanges) * kUsers;
 }
 
-base::UniqueFd OpenLock(const std::string& root, uint64_t space, unsigned long id) {
+base::UniqueFd OpenLock(const std::string& root, uint64_t space, unsigned long id,
+                        int create = O_CREAT) {
   char name[64];
   std::snprintf(name, sizeof(name), "/locks/%016llx-%lu", static_cast<unsigned long long>(space),
                 id);
   return base::UniqueFd(
-      ::open((root + name).c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+      ::open((root + name).c_str(), O_RDWR | create | O_NOFOLLOW | O_CLOEXEC, 0600));
 }
 
 // Tells whose folder it is: that of a user in a container, who holds the lock of the same name.
@@ -92,13 +101,38 @@ std::string Prefix(const Identity& identity) {
   return text;
 }
 
-bool RemoveEntries(DIR* dir, int depth, dev_t device, int64_t* budget) {
+struct Removal {
+  int top = -1;  // the folder whose content is removed
+  dev_t device = 0;
+  int64_t* budget = nullptr;
+  unsigned moved = 0;
+};
+
+// A name that nobody can guess; empty with errno.
+std::string RandomName() {
+  uint64_t random[2];
+  char name[40] = "";
+  if (::getrandom(random, sizeof(random), 0) == sizeof(random)) {
+    std::snprintf(name, sizeof(name), "%016llx%016llx", static_cast<unsigned long long>(random[0]),
+                  static_cast<unsigned long long>(random[1]));
+  }
+  return name;
+}
+
+bool MoveTo(int top, int at, const char* name) {
+  const std::string target = RandomName();
+  return !target.empty() && ::renameat(at, name, top, target.c_str()) == 0;
+}
+
+// Folders that lie too deep are moved to the top, for another pass: every level that is open needs
+// a descriptor.
+bool RemoveEntries(DIR* dir, int depth, Removal* removal) {
   bool ok = true;
   while (const dirent* entry = ::readdir(dir)) {  // NOLINT(concurrency-mt-unsafe): one thread
     if (IsDot(entry->d_name)) {
       continue;
     }
-    if (--*budget < 0) {
+    if (--*removal->budget < 0) {
       errno = E2BIG;
       return false;
     }
@@ -111,32 +145,44 @@ bool RemoveEntries(DIR* dir, int depth, dev_t device, int64_t* budget) {
 
     // Within its own file system only: what somebody has mounted there is not the job's.
     if (::fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(info.st_mode) ||
-        info.st_dev != device || depth >= kMaxDepth) {
+        info.st_dev != removal->device) {
       ok = false;
       continue;
     }
     const Dir inner = OpenClosedDir(at, entry->d_name);
-    ok = inner && RemoveEntries(inner.get(), depth + 1, device, budget) && ok;
+    if (depth >= kMaxDepth) {
+      removal->moved += 1;
+      ok = inner && MoveTo(removal->top, at, entry->d_name) && ok;
+      continue;
+    }
+    ok = inner && RemoveEntries(inner.get(), depth + 1, removal) && ok;
     ok = ::unlinkat(at, entry->d_name, AT_REMOVEDIR) == 0 && ok;
   }
   return ok;
 }
 
+// Also those that are new while it works; what cannot be removed ends it.
 template <typename Wanted>
 void RemoveWhere(const char* folder, Wanted wanted) {
+  constexpr size_t kAtOnce = 10'000;
   const Dir dir = OpenDir(AT_FDCWD, folder);
-  if (!dir) {
-    return;
-  }
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(dir.get())) {  // NOLINT(concurrency-mt-unsafe): one thread
-    if (!IsDot(entry->d_name) && wanted(::dirfd(dir.get()), entry->d_name)) {
-      names.emplace_back(entry->d_name);
-    }
-  }
   int64_t budget = kMaxRemoved;
-  for (const std::string& name : names) {
-    RemoveTree(::dirfd(dir.get()), name.c_str(), &budget);
+  bool progress = static_cast<bool>(dir);
+  while (progress && budget > 0) {
+    std::vector<std::string> names;
+    ::rewinddir(dir.get());
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
+    for (const dirent* entry = nullptr;
+         names.size() < kAtOnce && (entry = ::readdir(dir.get())) != nullptr;) {
+      if (!IsDot(entry->d_name) && wanted(::dirfd(dir.get()), entry->d_name)) {
+        names.emplace_back(entry->d_name);
+      }
+    }
+    progress = false;
+    for (const std::string& name : names) {
+      --budget;
+      progress = RemoveTree(::dirfd(dir.get()), name.c_str(), &budget) || progress;
+    }
   }
 }
 
@@ -175,13 +221,10 @@ bool IsAlone(const Identity& identity) {
 }
 
 bool MakeJobFolder(const std::string& parent, const Identity& identity, JobFolder* folder) {
-  uint64_t random[2];
-  if (::getrandom(random, sizeof(random), 0) != sizeof(random)) {
+  const std::string name = RandomName();
+  if (name.empty()) {
     return false;
   }
-  char name[40];
-  std::snprintf(name, sizeof(name), "%016llx%016llx", static_cast<unsigned long long>(random[0]),
-                static_cast<unsigned long long>(random[1]));
   folder->name = Prefix(identity) + name;
   folder->path = parent + "/" + folder->name;
   folder->parent.reset(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -219,8 +262,22 @@ bool RemoveTree(int dir, const char* name, int64_t* budget) {
     return false;
   }
   const Dir inner = OpenClosedDir(dir, name);
-  return inner && RemoveEntries(inner.get(), 0, info.st_dev, budget) &&
-         ::unlinkat(dir, name, AT_REMOVEDIR) == 0;
+  if (!inner) {
+    return false;
+  }
+  Removal removal;
+  removal.top = ::dirfd(inner.get());
+  removal.device = info.st_dev;
+  removal.budget = budget;
+  for (unsigned before = 0;; before = removal.moved) {
+    if (!RemoveEntries(inner.get(), 0, &removal)) {
+      return false;
+    }
+    if (removal.moved == before) {
+      return ::unlinkat(dir, name, AT_REMOVEDIR) == 0;
+    }
+    ::rewinddir(inner.get());
+  }
 }
 
 bool RemoveJobFolder(const JobFolder& folder) {
@@ -243,6 +300,23 @@ void RemoveAbandoned(const std::string& parent, const Identity& identity) {
   RemoveWhere(parent.c_str(), [&](int, const char* name) {
     return std::strncmp(name, prefix.c_str(), prefix.size()) == 0;
   });
+}
+
+void TidyUsers(const std::string& root, uint64_t space) {
+  const uid_t first = FirstUser(space);
+  for (unsigned i = 0; i < kUsers; ++i) {
+    Identity identity;
+    identity.space = space;
+    identity.uid = first + i;
+    identity.own_uid = true;
+    identity.lock = OpenLock(root, space, identity.uid, 0);
+    // Users that have never had a job have no lock yet.
+    if (identity.lock.valid() && ::flock(identity.lock.get(), LOCK_EX | LOCK_NB) == 0 &&
+        KillUser(identity.uid, Now() + kSecond)) {
+      RemoveAbandoned(root + "/jobs", identity);
+      RemoveLeftovers(identity.uid);
+    }
+  }
 }
 
 }  // namespace docker::supervisor

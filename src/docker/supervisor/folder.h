@@ -49,6 +49,10 @@ bool RemoveTree(int dir, const char* name, int64_t* budget);
 // Removes what belongs to `uid` at the top of /tmp, /var/tmp and /dev/shm; bounded.
 void RemoveLeftovers(uid_t uid);
 
+// As root: kills and removes what lost supervisors have left of any user of this container's range
+// that no living one holds.
+void TidyUsers(const std::string& root, uint64_t space);
+
 // Removes this identity's job folders, which nobody is left to remove. REQUIRES: its lock is held
 // exclusively.
 void RemoveAbandoned(const std::string& parent, const Identity& identity);

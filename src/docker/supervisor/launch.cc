@@ -1,6 +1,7 @@
 #include "docker/supervisor/launch.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
@@ -57,7 +58,8 @@ bool SetLimits(const Launch& launch) {
 }
 
 // Where the job's user is also ours, it may signal us: this filter forbids exactly that. Signals to
-// the whole group -1 too, because we are in it.
+// all at once (-1) too, because we are among them; and to become the owner of a descriptor's
+// signals is as good as to send one.
 bool ProtectFromSignals(pid_t supervisor) {
   const auto statement = [](unsigned code, unsigned k) {
     return sock_filter{static_cast<uint16_t>(code), 0, 0, k};
@@ -69,23 +71,28 @@ bool ProtectFromSignals(pid_t supervisor) {
   constexpr unsigned kLoad = BPF_LD | BPF_W | BPF_ABS;
   constexpr unsigned kEqual = BPF_JMP | BPF_JEQ | BPF_K;
   const auto pid = static_cast<unsigned>(supervisor);
-  std::array<sock_filter, 17> program = {
+  std::array<sock_filter, 21> program = {
       statement(kLoad, offsetof(seccomp_data, nr)),
-      jump(kEqual, SYS_kill, 9, 0),
-      jump(kEqual, SYS_tgkill, 8, 0),
-      jump(kEqual, SYS_tkill, 7, 0),
-      jump(kEqual, SYS_rt_sigqueueinfo, 6, 0),
-      jump(kEqual, SYS_rt_tgsigqueueinfo, 5, 0),
-      jump(kEqual, SYS_pidfd_open, 4, 0),
-      jump(kEqual, SYS_prlimit64, 3, 0),
-      jump(kEqual, SYS_setpgid, 2, 0),
-      jump(kEqual, SYS_sched_setaffinity, 1, 0),
+      jump(kEqual, SYS_kill, 10, 0),
+      jump(kEqual, SYS_tgkill, 9, 0),
+      jump(kEqual, SYS_tkill, 8, 0),
+      jump(kEqual, SYS_rt_sigqueueinfo, 7, 0),
+      jump(kEqual, SYS_rt_tgsigqueueinfo, 6, 0),
+      jump(kEqual, SYS_pidfd_open, 5, 0),
+      jump(kEqual, SYS_prlimit64, 4, 0),
+      jump(kEqual, SYS_setpgid, 3, 0),
+      jump(kEqual, SYS_sched_setaffinity, 2, 0),
+      jump(kEqual, SYS_fcntl, 5, 0),
       statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
       // args[0], its low half: what the kernel takes as the pid.
       statement(kLoad, offsetof(seccomp_data, args)),
-      jump(kEqual, pid, 3, 0),
-      jump(kEqual, static_cast<unsigned>(-supervisor), 2, 0),
-      jump(kEqual, static_cast<unsigned>(-1), 1, 0),
+      jump(kEqual, pid, 6, 0),
+      jump(kEqual, static_cast<unsigned>(-supervisor), 5, 0),
+      jump(kEqual, static_cast<unsigned>(-1), 4, 3),
+      // args[1], its low half: fcntl's command.
+      statement(kLoad, offsetof(seccomp_data, args) + sizeof(uint64_t)),
+      jump(kEqual, F_SETOWN, 2, 0),
+      jump(kEqual, F_SETOWN_EX, 1, 0),
       statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
       statement(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
   };
@@ -150,7 +157,12 @@ void PrepareLaunch(const std::string& box, const std::string& tmp, Launch* launc
   if (!job.cache.empty()) {
     launch->read_only.push_back(job.cache);
   }
-  launch->writable = {box, tmp, "/tmp", "/dev/shm"};
+  launch->writable = {box, tmp, "/dev/shm"};
+  // Where the folders of other jobs lie in /tmp and belong to the same user, nothing else keeps
+  // this job out of them; the environment names a /tmp of its own.
+  if (launch->identity->own_uid || job.root.rfind("/tmp/", 0) != 0) {
+    launch->writable.emplace_back("/tmp");
+  }
 }
 
 void LaunchProgram(const Launch& launch) {
@@ -165,7 +177,6 @@ void LaunchProgram(const Launch& launch) {
     Fail(launch, Step::kSession);
   }
   const pid_t supervisor = ::getppid();
-  ::umask(022);
   if (::chdir(launch.folder.c_str()) != 0) {
     Fail(launch, Step::kBoxFd);
   }
@@ -177,6 +188,8 @@ void LaunchProgram(const Launch& launch) {
   if (linux::CloseRange(3, pipe - 1, 0) != 0 || linux::CloseRange(pipe + 1, ~0U, 0) != 0) {
     Fail(launch, Step::kCloseFds);
   }
+  // What it makes in places that jobs share is for its own user.
+  ::umask(launch.trusted ? 022 : 077);
   if (launch.trusted) {
     ::execve(launch.argv[0], launch.argv.data(), launch.envp.data());
     Fail(launch, Step::kExec);
@@ -186,7 +199,8 @@ void LaunchProgram(const Launch& launch) {
   }
   if (launch.identity->own_uid) {
     const uid_t uid = launch.identity->uid;
-    if (!linux::DropBoundingSet()) {
+    // Without CAP_SETPCAP it stays, and is of no use: nothing gains privileges by being executed.
+    if (!linux::DropBoundingSet() && errno != EPERM) {
       Fail(launch, Step::kCapabilities);
     }
     if (::setgroups(0, nullptr) != 0 || ::setresgid(uid, uid, uid) != 0 ||

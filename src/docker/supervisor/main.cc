@@ -40,6 +40,7 @@ using sandbox::wire::Step;
 
 constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kAnswerTime = 30 * kSecond;
+constexpr int64_t kTidyTime = 2 * kSecond;
 
 wire::Hello MakeHello() {
   wire::Hello hello{};
@@ -49,25 +50,17 @@ wire::Hello MakeHello() {
   return hello;
 }
 
-// Removes what may be left of this user by supervisors that were killed, when nobody else runs.
-void Tidy(const std::string& jobs, const Identity& identity) {
-  if (!IsAlone(identity)) {
+// Removes what supervisors that were killed may have left: of every user of our range, or of the
+// one that jobs share, when nobody else runs.
+void Tidy(const std::string& root, const Identity& identity) {
+  if (identity.own_uid) {
+    TidyUsers(root, identity.space);
+  } else if (!IsAlone(identity)) {
     return;
+  } else {
+    KillJobsOf(identity.uid, Now() + kTidyTime);
   }
-  if (!identity.own_uid) {
-    Family family;
-    family.supervisor = ::getpid();
-    for (int i = 0; i < 100; ++i) {
-      const auto left = ProcessesOf(identity.uid);
-      if (left.empty()) {
-        break;
-      }
-      for (const pid_t pid : left) {
-        ::kill(pid, SIGKILL);
-      }
-    }
-  }
-  RemoveAbandoned(jobs, identity);
+  RemoveAbandoned(root + "/jobs", identity);
   RemoveLeftovers(identity.uid);
 }
 
@@ -79,7 +72,7 @@ int Check(const std::string& root, uint64_t space, Output* output) {
     hello.step = static_cast<uint32_t>(Step::kUser);
     hello.error = errno;
   } else {
-    Tidy(root + "/jobs", identity);
+    Tidy(root, identity);
     if (!MakeJobFolder(root + "/jobs", identity, &folder) || !RemoveJobFolder(folder)) {
       hello.step = static_cast<uint32_t>(Step::kBoxFd);
       hello.error = errno;
@@ -179,6 +172,7 @@ class Runner {
       return;  // the container goes, and everything with it
     }
     const bool removed = RemoveJobFolder(folder_);
+    const int error = errno;
     const bool tidy = (job_.header.flags & wire::kTidy) != 0;
     if (tidy && (identity_.own_uid || IsAlone(identity_))) {
       RemoveLeftovers(identity_.uid);
@@ -186,7 +180,7 @@ class Runner {
     if (!removed && (done->flags & sandbox::wire::kEndedInternal) == 0) {
       done->flags |= sandbox::wire::kEndedInternal;
       done->step = static_cast<uint32_t>(Step::kRemoveFolder);
-      done->error = errno;
+      done->error = error;
     }
   }
 

@@ -59,6 +59,12 @@ bool ReadStat(int proc, pid_t pid, Process* process) {
   return true;
 }
 
+// How many seccomp filters a process has, from /proc/<pid>/status.
+int64_t Filters(const char* status) {
+  const char* at = std::strstr(status, "\nSeccomp_filters:");
+  return at == nullptr ? -1 : std::strtoll(at + 17, nullptr, 10);
+}
+
 struct CloseDir {
   void operator()(DIR* dir) const { ::closedir(dir); }
 };
@@ -191,8 +197,11 @@ Tally Measure(const Family& family, bool exact) {
   return tally;
 }
 
-std::vector<pid_t> ProcessesOf(uid_t uid) {
+std::vector<pid_t> ProcessesOf(uid_t uid, bool jobs_only) {
   std::vector<pid_t> out;
+  char own[4096];
+  const bool known = linux::ReadFileAt(AT_FDCWD, "/proc/self/status", own, sizeof(own)) > 0;
+  const int64_t own_filters = known ? Filters(own) : -1;
   ForEachPid([&](int proc, pid_t pid) {
     char name[32];
     struct stat info {};
@@ -200,7 +209,7 @@ std::vector<pid_t> ProcessesOf(uid_t uid) {
     Process process;
     std::snprintf(name, sizeof(name), "%d", pid);
     // The folder of a process that is not dumpable belongs to root: its status tells the truth.
-    char text[2048];
+    char text[4096];
     char status[48];
     std::snprintf(status, sizeof(status), "%d/status", pid);
     if (pid == 1 || pid == ::getpid() || ::fstatat(proc, name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
@@ -209,7 +218,8 @@ std::vector<pid_t> ProcessesOf(uid_t uid) {
       return;
     }
     const char* at = std::strstr(text, "\nUid:");
-    if (at != nullptr && std::strtoul(at + 5, nullptr, 10) == uid) {
+    if (at != nullptr && std::strtoul(at + 5, nullptr, 10) == uid &&
+        (!jobs_only || Filters(text) > own_filters)) {
       out.push_back(pid);
     }
   });
@@ -237,6 +247,22 @@ bool KillAll(const Family& family, int64_t deadline, pid_t main_pid, int* main_s
       return false;
     }
     Pause(round < 10 ? 0 : 2);
+  }
+}
+
+bool KillJobsOf(uid_t uid, int64_t deadline) {
+  for (;;) {
+    const std::vector<pid_t> left = ProcessesOf(uid, true);
+    if (left.empty()) {
+      return true;
+    }
+    if (Now() >= deadline) {
+      return false;
+    }
+    for (const pid_t pid : left) {
+      ::kill(pid, SIGKILL);
+    }
+    Reap(0, nullptr);
   }
 }
 

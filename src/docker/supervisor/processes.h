@@ -30,8 +30,8 @@ std::vector<pid_t> Descendants(const Family& family);
 // `exact`: private memory is measured page by page, which takes a while.
 Tally Measure(const Family& family, bool exact);
 
-// Processes that have this uid, except this one and pid 1.
-std::vector<pid_t> ProcessesOf(uid_t uid);
+// Processes that have this uid, except this one and pid 1; those of jobs only, or all.
+std::vector<pid_t> ProcessesOf(uid_t uid, bool jobs_only = false);
 
 // Kills until nothing is left, reaping; false when something is still there at `deadline`.
 // `main_status` receives the status of `main_pid` if that is reaped here.
@@ -39,6 +39,10 @@ bool KillAll(const Family& family, int64_t deadline, pid_t main_pid, int* main_s
 
 // Kills all that `uid` runs, from a process of that user. REQUIRES: root, and a uid of its own.
 bool KillUser(uid_t uid, int64_t deadline);
+
+// Kills what jobs have left of a user whom others than jobs may use, too: processes with more
+// seccomp filters than this one, which every job has. False when some are there at `deadline`.
+bool KillJobsOf(uid_t uid, int64_t deadline);
 
 int64_t Now();
 
