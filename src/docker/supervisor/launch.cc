@@ -194,7 +194,9 @@ void LaunchProgram(const Launch& launch) {
     ::execve(launch.argv[0], launch.argv.data(), launch.envp.data());
     Fail(launch, Step::kExec);
   }
-  if (!SetLimits(launch)) {
+  // However many processes it makes, the supervisor gets a turn among them to count and kill.
+  constexpr int kLast = 19;
+  if (!SetLimits(launch) || ::setpriority(PRIO_PROCESS, 0, kLast) != 0) {
     Fail(launch, Step::kRlimits);
   }
   if (launch.identity->own_uid) {
