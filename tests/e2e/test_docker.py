@@ -489,6 +489,7 @@ def test_supervisorOfTheSameUser_cannotBeSignalled(shared_user):
     shared_user.nothing_left()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("user", ["0:0", "10001:10001"])
 def test_supervisorKilled_leavesNothing(docker, job_dir, only_python, user):
     with runner(docker, "bereaved", job_dir) as name:
@@ -587,7 +588,8 @@ def test_jobFolderFull_isAPlainMessage(docker, only_python):
             subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-@pytest.mark.parametrize("action,state", [("kill", "exited"), ("pause", "paused")])
+@pytest.mark.parametrize("action,state", [
+    pytest.param("kill", "exited", marks=pytest.mark.long), ("pause", "paused")])
 def test_containerThatGoesInMidJob_isTakenOutAndTakenBack(docker, job_dir, only_python, action,
                                                           state):
     with runner(docker, "unsteady", job_dir) as name:
@@ -696,12 +698,14 @@ print(json.dumps([os.getuid() != 0, line("CapBnd"), line("NoNewPrivs"), os.listd
 """)["stdout"]) == [True, "0000000000000000", "1", ["lo"], False, False, True]
 
 
+@pytest.mark.long
 def test_singleUse_limitsAndLeavesNothing(docker, single_use):
     assert single_use.run("x = bytearray(1 << 30)")["verdict"] in ("memory_limit", "nonzero_exit")
     assert single_use.run("while True: pass", timeout="1s")["verdict"] == "time_limit"
     only_spares_run(docker)
 
 
+@pytest.mark.long
 def test_singleUse_withAnUnknownRuntime_namesTheVariable(docker, job_dir, only_python):
     said = refusal(docker, job_dir, SANDBOX_DOCKER_MODE="single-use",
                    SANDBOX_DOCKER_IMAGE=RUNNER_IMAGE, SANDBOX_DOCKER_RUNTIME="nonesuch", **only_python)
@@ -711,6 +715,7 @@ def test_singleUse_withAnUnknownRuntime_namesTheVariable(docker, job_dir, only_p
 # Last: it takes the daemon away ---------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_daemonKilledInMidJob_isToldAndTheJobEndsAfterItsReturn(docker, job_dir, only_python):
     with runner(docker, "bereft", job_dir) as name:
         with docker_service(docker, job_dir, SANDBOX_CONTAINER=name, **only_python) as service:

@@ -13,6 +13,8 @@ from docker_backend import job_folder
 from docker_engine import DOCKER, RUNNER_IMAGE
 from service import BUILD, Client, eventually, free_port
 
+pytestmark = pytest.mark.long  # images are built
+
 DEPLOY = REPOSITORY / "deploy"
 COMPOSE = ["/usr/bin/docker-compose", "--project-name", "predecessor", "--file",
            DEPLOY / "docker" / "compose.yaml"]
