@@ -442,7 +442,7 @@ def only_spares_run(docker):
 
     def idle():
         ids = docker.output("ps", "--quiet", "--filter", "label=sandbox.owner").split()
-        tops = [docker.run("top", one, "-eo", "args", check=False) for one in ids]
+        tops = [docker.run("top", one, "-eo", "pid,args", check=False) for one in ids]
         return all(top.returncode == 0 and len(top.stdout.splitlines()) <= 2 for top in tops)
 
     eventually(idle, 60, what="the end of the jobs' containers")
