@@ -646,8 +646,7 @@ def test_labels_areFollowed(docker, job_dir, only_python):
             with runner(docker, "second", job_dir, *label):
                 wait_for_state(service, "second", "up")
                 docker.remove("first")
-                eventually(lambda: container(service, "first") is None
-                           or container(service, "first")["state"] != "up",
+                eventually(lambda: (container(service, "first") or {}).get("state") != "up",
                            what="the first container to be taken out")
                 assert service.run("print(2)")["stdout"] == "2\n"
 
