@@ -5,11 +5,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
+#include "base/fingerprint.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "language/loader.h"
@@ -23,31 +22,9 @@ namespace fs = std::filesystem;
 constexpr const char* kStamp = "warm-up.complete";
 constexpr int kLockPollMs = 100;
 
-// FNV-1a: tells versions apart, guards against nothing.
-class Hash {
- public:
-  void Add(std::string_view text) {
-    for (const char c : text) {
-      AddByte(static_cast<unsigned char>(c));
-    }
-    AddByte(0);
-  }
-
-  std::string Hex() const {
-    std::array<char, 20> out{};
-    std::snprintf(out.data(), out.size(), "%016llx", static_cast<unsigned long long>(state_));
-    return out.data();
-  }
-
- private:
-  void AddByte(unsigned char byte) { state_ = (state_ ^ byte) * 0x100000001b3ULL; }
-
-  uint64_t state_ = 0xcbf29ce484222325ULL;
-};
-
 // Everything that decides what the warm-up produces.
 std::string CacheKey(const Language& language, const Place& place) {
-  Hash hash;
+  base::Fingerprint hash;
   hash.Add("1");
   hash.Add(place.key);
   hash.Add(language.tool);

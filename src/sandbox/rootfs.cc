@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <filesystem>
 #include <string_view>
 #include <vector>
 
+#include "base/fingerprint.h"
 #include "base/text.h"
 
 namespace sandbox {
@@ -27,30 +27,6 @@ constexpr std::array<const char*, 9> kShown = {
 base::Error Refuse(const fs::path& path, const std::string& what) {
   return base::InvalidArgument("SANDBOX_ROOTFS: " + base::Printable(path.string()) + " " + what);
 }
-
-// FNV-1a: tells one state of a root from another, guards against nothing.
-class Fingerprint {
- public:
-  void Add(std::string_view text) {
-    for (const char c : text) {
-      AddByte(static_cast<unsigned char>(c));
-    }
-    AddByte(0);
-  }
-
-  void Add(int64_t number) { Add(std::string_view(std::to_string(number))); }
-
-  std::string Hex() const {
-    std::array<char, 20> out{};
-    std::snprintf(out.data(), out.size(), "%016llx", static_cast<unsigned long long>(state_));
-    return out.data();
-  }
-
- private:
-  void AddByte(unsigned char byte) { state_ = (state_ ^ byte) * 0x100000001b3ULL; }
-
-  uint64_t state_ = 0xcbf29ce484222325ULL;
-};
 
 Result<void> CheckEntry(const fs::path& path, const struct stat& st) {
   if (st.st_uid != 0) {
@@ -77,7 +53,7 @@ Result<void> CheckEntry(const fs::path& path, const struct stat& st) {
   return {};
 }
 
-Result<void> CheckTree(const fs::path& top, Rootfs* rootfs, Fingerprint* fingerprint) {
+Result<void> CheckTree(const fs::path& top, Rootfs* rootfs, base::Fingerprint* fingerprint) {
   std::vector<fs::path> pending = {top};
   while (!pending.empty()) {
     const fs::path path = std::move(pending.back());
@@ -158,7 +134,7 @@ Result<Rootfs> CheckUnguarded(const std::string& path, std::optional<uid_t> serv
   }
   Rootfs rootfs;
   rootfs.path = root.string();
-  Fingerprint fingerprint;
+  base::Fingerprint fingerprint;
   for (const char* shown : kShown) {
     if (auto checked = CheckTree(root / shown, &rootfs, &fingerprint); !checked) {
       return checked.error();
