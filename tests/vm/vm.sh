@@ -22,6 +22,8 @@ tree=$vm/tree
 image=$vm/disk.img
 console=$build/log/vm.console
 seconds=${VM_SECONDS:-1500}  # after which the machine is given up
+# Two processors, so that what runs at the same time does so; each is a thread of the emulator.
+cpus=${VM_CPUS:-2}
 
 # What sandboxd is linked with, what the tests import, and what a running system needs.
 packages=python3,python3-pytest,python3-requests,python3-jsonschema,python3-yaml,procps
@@ -76,9 +78,8 @@ prepare
 ((${#modes[@]})) || exit 0 # made ready, for another time
 make_disk
 started=$SECONDS
-# Two processors, so that what runs at the same time does so; each is a thread of the emulator.
 timeout "$seconds" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi,tb-size=512 \
-  -cpu max,la57=off -smp 2 -m 2048 -nodefaults -no-reboot -display none -serial stdio \
+  -cpu max,la57=off -smp "$cpus" -m 2048 -nodefaults -no-reboot -display none -serial stdio \
   -drive "file=$image,if=none,id=disk,format=raw,snapshot=on" -device nvme,drive=disk,serial=disk \
   -kernel "$(echo "$vm"/kernel/boot/vmlinuz-*)" \
   -append "root=/dev/nvme0n1 rw console=ttyS0 quiet panic=-1 mitigations=off \
