@@ -79,7 +79,8 @@ class Attack:
             self.text = self.text.replace(
                 expansion["token"], expansion["text"] * expansion.get("count", 1))
 
-    def submission(self, tokens):
+    def submission(self, tokens, patient=False):
+        """`patient`: a job that is to end by itself has time to, whatever else runs."""
         code = self.text
         for name, value in tokens.items():
             code = code.replace(f"@{name}@", str(value))
@@ -87,6 +88,8 @@ class Attack:
         for key in ("timeout", "stdin"):
             if key in self.header:
                 body[key] = self.header[key]
+        if patient and "time_limit" not in as_list(self.header["verdict"]):
+            body["timeout"] = "50s"
         if "stdin_size" in self.header:
             body["stdin"] = "x" * self.header["stdin_size"]
         return body
@@ -96,8 +99,11 @@ class Attack:
         gives = {"full": {"cgroup", "uid"}, "rootless": {"cgroup"}}.get(isolation, set())
         return sorted(set(self.header.get("needs", [])) - gives)
 
-    def check(self, result):
-        """Compares a job's result with the header."""
+    def check_rounds(self, printed):
+        assert not self.header.get("differs") or len(set(printed)) == len(printed), printed
+
+    def check(self, result, timed=True):
+        """Compares a job's result with the header; not `timed`: but for times."""
         header = self.header
         compiled = result.get("compile", {})
         context = {k: v for k, v in result.items() if k not in ("stdout", "stderr", "compile")}
@@ -120,8 +126,10 @@ class Attack:
             if key in header:
                 self._check_steps(header[key], text, context)
         usage = result.get("usage", {})
-        for key, used in (("within_ms", "wall_time_ms"), ("max_cpu_ms", "cpu_time_ms"),
-                          ("max_processes", "processes_peak")):
+        bounds = [("max_processes", "processes_peak")]
+        if timed:
+            bounds += [("within_ms", "wall_time_ms"), ("max_cpu_ms", "cpu_time_ms")]
+        for key, used in bounds:
             if key in header:
                 assert usage[used] <= header[key], (key, context)
 
