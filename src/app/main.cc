@@ -1,6 +1,7 @@
 // sandboxd: reads the configuration, starts the launcher while it still may, gives up its
 // privileges, and runs the API and worker roles on one event loop.
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
@@ -213,7 +214,8 @@ class App {
     server_ = std::make_unique<http::Server>(
         loop_, http_options,
         http::HealthInfo{PROJECT_VERSION, isolation, std::string(store_->name()), config_.backend,
-                         config_.role, not_limited_, ContainersForHealth(containers_)},
+                         config_.role, not_limited_, ContainersForHealth(containers_),
+                         [this] { return backend_ == nullptr ? 0 : backend_->quarantined(); }},
         *service_);
     auto port = server_->Listen();
     if (!port) {
@@ -424,7 +426,17 @@ class App {
   int exit_code_ = 0;
 };
 
+// glibc takes large blocks from the kernel and gives them back at once, until the first of them is
+// freed: then it keeps blocks of that size, up to 32 MiB, in its heap, where one small block behind
+// them holds them for good. Bodies and results are of that size, so the threshold is fixed.
+void KeepMemorySmall() {
+  ::mallopt(M_MMAP_THRESHOLD, 256 << 10);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  ::mallopt(M_ARENA_MAX, 2);  // the loop's thread and the others'
+}
+
 int Main(int argc, char** argv) {
+  KeepMemorySmall();
   linux::CloseRange(3, ~0U, 0);  // whatever was inherited is nothing that it needs
   int exit_code = 0;
   const std::optional<CommandLine> line = ReadCommandLine(argc, argv, &exit_code);

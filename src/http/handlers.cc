@@ -265,6 +265,7 @@ void Handlers::Health(bool details, const Request& request, std::shared_ptr<Exch
         not_limited.emplace_back(JsonText(what));
       }
       body["not_limited"] = std::move(not_limited);
+      body["quarantined"] = self->health_.quarantined ? self->health_.quarantined() : 0;
       body["store"] = JsonText(self->health_.store);
       body["backend"] = JsonText(self->health_.backend);
       body["role"] = JsonText(self->health_.role);

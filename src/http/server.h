@@ -49,6 +49,7 @@ struct HealthInfo {
   std::string role = "all";
   std::vector<std::string> not_limited = {};  // what the isolation level does not limit
   std::function<std::vector<ContainerHealth>()> containers = {};  // of the docker backend
+  std::function<uint32_t()> quarantined = {};  // as sandbox::Backend's; empty: there are none
 };
 
 // The HTTP face of a Service. One event loop, one thread. The service must outlive it.

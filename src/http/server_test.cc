@@ -366,8 +366,8 @@ TEST_F(ServerTest, HealthTellsTheState) {
   EXPECT_THAT(
       response,
       HasSubstr(R"({"status":"ok","version":"1.2.3","isolation":"strong","not_limited":["time"],)"
-                R"("store":"fake","backend":"native","role":"all","queued":0,"running":0,)"
-                R"("languages":{"shell":"1.2.3"}})"));
+                R"("quarantined":0,"store":"fake","backend":"native","role":"all","queued":0,)"
+                R"("running":0,"languages":{"shell":"1.2.3"}})"));
   EXPECT_THAT(response, HasSubstr("X-Content-Type-Options: nosniff\r\n"));
   EXPECT_THAT(response, HasSubstr("Cache-Control: no-store\r\n"));
   EXPECT_THAT(response, HasSubstr("X-Request-Id: "));

@@ -33,7 +33,7 @@ using base::Error;
 using base::Result;
 using base::UniqueFd;
 
-constexpr int kReadyDeadlineMs = 30'000;
+constexpr int kReadyDeadlineMs = 120'000;
 
 bool CopyName(const std::string& text, wire::Name* name) {
   if (text.size() >= name->size() || text.find('\0') != std::string::npos) {
@@ -328,6 +328,8 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
 
   std::string_view isolation() const override { return isolation_; }
 
+  uint32_t quarantined() const override { return quarantined_; }
+
   RunId Start(Spec spec, OnOutput on_output, OnDone on_done) override {
     auto run = std::make_shared<Run>(loop_);
     run->id = ++last_id_;
@@ -484,6 +486,7 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
   }
 
   void OnReply(const wire::Reply& reply, std::vector<UniqueFd> files) {
+    quarantined_ = reply.quarantined;
     const auto found = runs_.find(reply.id);
     if (found == runs_.end()) {
       return;
@@ -573,6 +576,7 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
   asio::posix::stream_descriptor socket_;
   std::map<uint64_t, std::shared_ptr<Run>> runs_;
   uint64_t last_id_ = 0;
+  uint32_t quarantined_ = 0;
 };
 
 // Ends the shared state with its owner, so that no handler of the loop touches a dead backend.
@@ -594,6 +598,8 @@ class NativeHandle final : public Backend {
   void Cancel(RunId id) override { backend_->Cancel(id); }
 
   std::string_view isolation() const override { return backend_->isolation(); }
+
+  uint32_t quarantined() const override { return backend_->quarantined(); }
 
  private:
   std::shared_ptr<NativeBackend> backend_;

@@ -118,6 +118,10 @@ class Backend {
 
   // "full", "rootless", "no-cgroup" or "docker".
   virtual std::string_view isolation() const = 0;
+
+  // Sandboxes whose processes have not died though killed, or that could not be removed: none is
+  // used again before it has.
+  virtual uint32_t quarantined() const { return 0; }
 };
 
 }  // namespace sandbox

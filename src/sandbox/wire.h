@@ -12,7 +12,7 @@
 //   sandboxd -> launcher   Setup (fds: one seccomp program per Policy)
 //   launcher -> sandboxd   Ready
 //   sandboxd -> launcher   Request kRun (fds: payload, stdin, stdout, stderr, files...) | kKill
-//   launcher -> sandboxd   Reply kDone (fds: one per collected file)
+//   launcher -> sandboxd   Reply (fds: one per collected file), also with kNoRun as its id
 namespace sandbox::wire {
 
 inline constexpr uint32_t kVersion = 2;
@@ -108,6 +108,9 @@ struct CollectedFile {
   int64_t size;
 };
 
+// The id of a reply that belongs to no run: it tells `quarantined` alone.
+inline constexpr uint64_t kNoRun = 0;
+
 struct Reply {
   uint32_t version;
   uint32_t flags;
@@ -116,6 +119,8 @@ struct Reply {
   uint32_t step;  // the failing step when kEndedInternal
   int32_t error;  // and its errno
   uint32_t collect_count;
+  uint32_t quarantined;  // sandboxes that have not died though killed, at this moment
+  uint32_t unused;
   int64_t wall_time;
   int64_t cpu_time;
   int64_t memory_peak_bytes;

@@ -120,10 +120,13 @@ if CAN_FREEZE:
         assert (ended["result"]["verdict"], ended["result"]["stdout"]) == ("ok", "ran\n"), ended
         assert "a sandbox does not end" in host.service.log()
         assert group in host.service.log()
+        assert host.service.get("/health").json["quarantined"] == 1
         assert all((folder / group).exists() for folder in host.groups)
         host.greet()
 
         (freezer / "freezer.state").write_text("THAWED")
         eventually(lambda: is_gone([folder / group for folder in host.groups]), 15)
         eventually(lambda: not host._leftovers(), 15)
+        # Told without any job's end.
+        eventually(lambda: host.service.get("/health").json["quarantined"] == 0, 15)
         assert before and children(host.launcher)

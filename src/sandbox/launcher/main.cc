@@ -46,6 +46,7 @@ int g_epoll = -1;
 bool g_blocked = false;  // sandboxd does not read its replies
 wire::Reply g_refusal;   // waits to be sent when g_has_refusal
 bool g_has_refusal = false;
+uint32_t g_told_quarantined = 0;  // what sandboxd knows
 
 int64_t Now() {
   timespec ts{};
@@ -147,9 +148,15 @@ void Await(uint32_t events) {
   ::epoll_ctl(g_epoll, EPOLL_CTL_MOD, kSocket, &event);
 }
 
+uint32_t Quarantined() {
+  return static_cast<uint32_t>(std::count_if(std::begin(g_sandboxes), std::end(g_sandboxes),
+                                             [](const Sandbox& s) { return s.quarantined(); }));
+}
+
 // False when sandboxd does not read: then the reply is kept, and no request is taken until it does,
 // so that deadlines are kept and nothing piles up.
-bool Send(const wire::Reply& reply, const base::UniqueFd* files, size_t file_count) {
+bool Send(wire::Reply reply, const base::UniqueFd* files, size_t file_count) {
+  reply.quarantined = Quarantined();
   int fds[wire::kMaxCollect];
   int count = 0;
   for (size_t i = 0; i < file_count; ++i) {
@@ -163,6 +170,7 @@ bool Send(const wire::Reply& reply, const base::UniqueFd* files, size_t file_cou
     Await(EPOLLOUT);
     return false;
   }
+  g_told_quarantined = reply.quarantined;
   return true;  // or sandboxd is gone, and the loop will see that
 }
 
@@ -190,6 +198,12 @@ void SendOutcomes() {
         Send(*sandbox.outcome(), sandbox.collected().data(), sandbox.collected().size())) {
       sandbox.Forget();
     }
+  }
+  if (!g_blocked && Quarantined() != g_told_quarantined) {
+    wire::Reply news{};
+    news.version = wire::kVersion;
+    news.id = wire::kNoRun;
+    Send(news, nullptr, 0);
   }
 }
 

@@ -23,6 +23,9 @@ constexpr int64_t kMs = 1'000'000;
 constexpr int64_t kBuildDeadline = 20'000 * kMs;
 constexpr int64_t kStartDeadline = 20'000 * kMs;  // copying large inputs included
 constexpr int64_t kKillDeadline = 5'000 * kMs;
+// Of the trials at start: nothing else can be done meanwhile, and a slow death is no weak limit. On
+// version 1 of cgroups a move into a group holds up every fork and exit of the machine.
+constexpr int64_t kProbeKillDeadline = 40'000 * kMs;
 constexpr int64_t kPollInterval = 20 * kMs;   // of CPU time and out-of-memory counters
 constexpr int64_t kRetryInterval = 20 * kMs;  // of removing a cgroup
 constexpr int64_t kInitTasks = 1;             // pid 1 counts in the cgroup, not in the job's limit
@@ -263,7 +266,7 @@ void Sandbox::KillAll(int64_t now) {
   }
   KillProcesses();
   state_ = State::kEnding;
-  deadline_ = now + kKillDeadline;
+  deadline_ = now + (claim_.run.probe == Probe::kNone ? kKillDeadline : kProbeKillDeadline);
   next_tick_ = deadline_;
   if (!process_.valid() && !builder_report_.valid()) {
     OnDead(now);  // it never had a process
@@ -413,6 +416,7 @@ void Sandbox::Remove(int64_t now) {
   }
   next_tick_ = INT64_MAX;
   state_ = State::kFree;
+  quarantined_ = false;
 }
 
 void Sandbox::OnTick(int64_t now) {

@@ -82,6 +82,9 @@ class Sandbox {
   // The next time at which OnTick has something to do; INT64_MAX for none.
   int64_t next_tick() const { return next_tick_; }
 
+  // True from when it was not dead or not removed in time until it is.
+  bool quarantined() const { return quarantined_; }
+
   // True when the last build failed: parking more would fail as well.
   bool build_failed() const { return build_failed_; }
 
