@@ -430,9 +430,11 @@ class App {
 // freed: then it keeps blocks of that size, up to 32 MiB, in its heap, where one small block behind
 // them holds them for good. Bodies and results are of that size, so the threshold is fixed.
 void KeepMemorySmall() {
+  // NOLINTBEGIN(concurrency-mt-unsafe): one thread yet
   ::mallopt(M_MMAP_THRESHOLD, 256 << 10);
   ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
   ::mallopt(M_ARENA_MAX, 2);  // the loop's thread and the others'
+  // NOLINTEND(concurrency-mt-unsafe)
 }
 
 int Main(int argc, char** argv) {
