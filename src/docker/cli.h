@@ -77,7 +77,7 @@ class Cli {
 
   // `lost` is called once when the broker has ended; commands under way end with an error.
   Cli(boost::asio::io_context& loop, Broker broker, std::function<void()> lost);
-  ~Cli();
+  ~Cli();  // NOLINT(bugprone-exception-escape): as in cli.cc
 
   // Runs a command without input to its end and keeps what it says.
   void Call(wire::Command command, const std::string& name, base::Nanos deadline, OnCall on_call);

@@ -58,6 +58,7 @@ class ExecBackend final : public Backend {
   ExecBackend(const ExecBackend&) = delete;
   ExecBackend& operator=(const ExecBackend&) = delete;
 
+  // NOLINTNEXTLINE(bugprone-exception-escape): cancelling timers throws for bad descriptors only
   ~ExecBackend() override {
     *alive_ = false;
     timer_.cancel();

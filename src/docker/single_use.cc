@@ -81,6 +81,7 @@ class SingleUseBackend final : public Backend {
   SingleUseBackend(const SingleUseBackend&) = delete;
   SingleUseBackend& operator=(const SingleUseBackend&) = delete;
 
+  // NOLINTNEXTLINE(bugprone-exception-escape): cancelling timers throws for bad descriptors only
   ~SingleUseBackend() override {
     *alive_ = false;
     timer_.cancel();
@@ -236,7 +237,7 @@ class SingleUseBackend final : public Backend {
   }
 
   std::shared_ptr<Spare> Make(wire::Command command) {
-    const auto spare = std::make_shared<Spare>();
+    auto spare = std::make_shared<Spare>();
     spare->name = wire::kOwnedPrefix + options_.owner + "-" + std::to_string(++made_) + "-" +
                   std::to_string(base::WallNow());
     spare->talk = std::make_shared<Conversation>(loop_, cli_);

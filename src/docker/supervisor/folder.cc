@@ -171,8 +171,8 @@ void RemoveWhere(const char* folder, Wanted wanted) {
   while (progress && budget > 0) {
     std::vector<std::string> names;
     ::rewinddir(dir.get());
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
     for (const dirent* entry = nullptr;
+         // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
          names.size() < kAtOnce && (entry = ::readdir(dir.get())) != nullptr;) {
       if (!IsDot(entry->d_name) && wanted(::dirfd(dir.get()), entry->d_name)) {
         names.emplace_back(entry->d_name);

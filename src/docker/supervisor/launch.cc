@@ -173,6 +173,7 @@ void LaunchProgram(const Launch& launch) {
       ::signal(signal, SIG_DFL);  // the two that glibc keeps for itself refuse, and stay default
     }
   }
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
   if (::sigprocmask(SIG_SETMASK, &none, nullptr) != 0 || ::setsid() < 0) {
     Fail(launch, Step::kSession);
   }

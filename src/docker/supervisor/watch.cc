@@ -71,7 +71,7 @@ bool Watch::Start(Launch* launch) {
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
-  ::sigprocmask(SIG_BLOCK, &child, nullptr);
+  ::sigprocmask(SIG_BLOCK, &child, nullptr);  // NOLINT(concurrency-mt-unsafe): one thread
   signals_.reset(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_.valid() || !MakePipe(&streams_[0].fd, &out) || !MakePipe(&streams_[1].fd, &err) ||
       !MakePipe(&start_, &start)) {
