@@ -3,6 +3,11 @@
 namespace docker::broker {
 namespace {
 
+// Id, state, image, and its networks, each followed by a comma.
+constexpr const char* kInspectFormat =
+    "{{.Id}}\t{{.State.Status}}\t{{.Config.Image}}\t"
+    "{{range $name, $network := .NetworkSettings.Networks}}{{$name}},{{end}}";
+
 // What a container for one job may do: nothing that it does not need.
 std::vector<std::string> SingleUse(const Settings& s, const std::string& name, bool warm_up) {
   const std::string cache = s.job_dir + "/cache";
@@ -94,14 +99,7 @@ std::vector<std::string> CommandLine(const Settings& s, wire::Command command,
               "--no-trunc", "--filter",  "label=sandbox.owner=" + s.owner,
               "--format",   "{{.Names}}"};
     case Command::kInspect:
-      return {s.bin,
-              "inspect",
-              "--type",
-              "container",
-              "--format",
-              "{{.Id}}\t{{.State.Status}}\t{{.Config.Image}}\t"
-              "{{range $name, $network := .NetworkSettings.Networks}}{{$name}},{{end}}",
-              name};
+      return {s.bin, "inspect", "--type", "container", "--format", kInspectFormat, name};
     case Command::kConnect:
       return s.network.empty()
                  ? std::vector<std::string>()
