@@ -58,8 +58,8 @@ def test_components_areAllUsed():
             assert f'"#/components/{kind}/{name}"' in text, f"{kind}/{name} is not used"
 
 
-HEALTH = {"status": "ok", "version": "1", "isolation": "full", "not_limited": [], "store": "sqlite",
-          "backend": "native", "role": "all"}
+HEALTH = {"status": "ok", "version": "1", "isolation": "full", "not_limited": [], "quarantined": 0,
+          "store": "sqlite", "backend": "native", "role": "all"}
 HEADERS = {"content-type": "application/json", "x-request-id": "a"}
 
 
