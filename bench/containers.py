@@ -1,4 +1,4 @@
-"""`./dev bench --docker`: the docker backend beside the native one and beside a bare `docker exec`.
+"""The docker backend beside the native one and beside a bare `docker exec`; a part of `./dev bench`.
 
 Starts a dockerd and a runner of its own (tests/e2e/docker_engine.py), and a second service that uses
 them. All three sides take turns, so that they see the same machine.
@@ -13,6 +13,10 @@ import bench
 
 sys.path.insert(0, str(bench.ROOT / "tests" / "e2e"))
 
+import docker_backend
+import docker_engine
+
+missing = docker_engine.missing
 CASES = ("Python hello", "Go hello")
 RUNNER = "bench-runner"
 
@@ -58,9 +62,6 @@ def interleaved(sides, rounds):
 
 def measure(native, rounds, seconds, cores):
     """`native`: the Bench of the service that runs already. Prints tables, returns the numbers."""
-    import docker_backend
-    import docker_engine
-
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(docker_engine.engine())
         jobs = stack.enter_context(docker_backend.job_folder())

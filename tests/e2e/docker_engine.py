@@ -150,8 +150,13 @@ class Engine:
 
     def kill_daemon(self):
         """As a crash would: containers and their shims go on."""
+        # Its containerd dies with it, a moment later. A daemon started in that moment would take the
+        # old one for alive and wait for it in vain.
+        pid = int((self.folder / "exec" / "containerd" / "containerd.pid").read_text())
         self.process.kill()
         self.process.wait(STOP_DEADLINE)
+        eventually(lambda: not os.path.exists(f"/proc/{pid}"), STOP_DEADLINE,
+                   what="the end of containerd")
 
     def close(self):
         if self.process is None:
@@ -165,7 +170,8 @@ class Engine:
                 try:
                     self.process.wait(STOP_DEADLINE)
                 except subprocess.TimeoutExpired:
-                    self.kill_daemon()
+                    self.process.kill()
+                    self.process.wait(STOP_DEADLINE)
         finally:
             self._sweep()
 
