@@ -1,6 +1,6 @@
 """Measures jobs through the HTTP API against the bare commands, in one run and as ratios.
 
-    ./dev bench [--quick] [--json FILE] [--go /path/to/go] [--no-docker]
+    ./dev bench [--quick] [--json FILE] [--only python] [--go /path/to/go] [--no-docker]
 
 Starts the real service on a free port with a fresh state folder, then interleaves: one job through
 HTTP (POST with "wait" on a kept-alive connection), one bare command, and so on, so that both see the
@@ -30,6 +30,9 @@ PYTHON = "/usr/bin/python3"
 GO_CANDIDATES = ["/usr/local/go/bin/go", "/usr/lib/go/bin/go"]
 
 PYTHON_HELLO = 'print("hello {n}")\n'
+PYTHON_IMPORTS = "import json, re, collections, dataclasses, datetime\n" + PYTHON_HELLO
+# A computation of about 100 ms.
+PYTHON_WORK = "n = 0\nfor i in range(1_500_000):\n    n += i * i\n" + PYTHON_HELLO
 GO_HELLO = 'package main\n\nimport "fmt"\n\nfunc main() {{\n\tfmt.Println("hello {n}")\n}}\n'
 
 
@@ -139,6 +142,15 @@ class Bench:
     def python_job(self, client):
         run_job(client, "python", *self.sources.take(PYTHON_HELLO))
 
+    def python(self, name, template):
+        """A pair for this program: its name, the job, the bare command."""
+
+        def bare():
+            path, expected = self._write("main.py", template)
+            run_bare([PYTHON, path], self.env, expected)
+
+        return name, lambda c: run_job(c, "python", *self.sources.take(template)), bare
+
     def go_job(self, client):
         run_job(client, "go", *self.sources.take(GO_HELLO))
 
@@ -152,10 +164,6 @@ class Bench:
         path = folder / name
         path.write_text(code)
         return str(path), expected
-
-    def python_bare(self):
-        path, expected = self._write("hello.py", PYTHON_HELLO)
-        run_bare([PYTHON, path], self.env, expected)
 
     def go_bare(self):
         path, expected = self._write("hello.go", GO_HELLO)
@@ -219,6 +227,21 @@ def children(pid):
         with contextlib.suppress(OSError):
             if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
                 yield int(stat.parent.name)
+
+
+def tree(pid):
+    yield pid
+    for child in children(pid):
+        yield from tree(child)
+
+
+def proportional_kib(pid):
+    """Its part of the memory that it shares; 0 when that is not ours to see."""
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    return 0
 
 
 def free_port():
@@ -296,6 +319,7 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the samples")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there, too")
+    parser.add_argument("--only", choices=["python", "go"], help="the programs of one language")
     parser.add_argument("--go", help="go command of the bare side (default: as the service)")
     parser.add_argument("--no-docker", action="store_true", help="leave out the docker backend")
     options = parser.parse_args()
@@ -321,13 +345,16 @@ def measure(process, port, folder, options, rounds, seconds, cores):
     found = {l["id"]: l.get("version") for l in languages if l.get("available", True)}
     idle = {"sandboxd": resident_kib(process.pid)}
     idle["children"] = sum(resident_kib(child) for child in children(process.pid))
+    idle["all_proportional"] = sum(proportional_kib(pid) for pid in tree(process.pid))
 
     go = find_go(options.go, found["go"]) if "go" in found else None
     bench = Bench(port, go, folder)
     pairs = []
-    if "python" in found:
-        pairs.append(("Python hello", bench.python_job, bench.python_bare))
-    if go:
+    if "python" in found and options.only in (None, "python"):
+        pairs.append(bench.python("Python hello", PYTHON_HELLO))
+        pairs.append(bench.python("Python, five imports", PYTHON_IMPORTS))
+        pairs.append(bench.python("Python, 100 ms of work", PYTHON_WORK))
+    if go and options.only in (None, "go"):
         pairs.append(("Go hello", bench.go_job, bench.go_bare))
         pairs.append(("Go hello, same source", bench.same_go_job, bench.go_bare))
         print("bench: filling the Go build cache of the bare side", file=sys.stderr, flush=True)
@@ -351,9 +378,10 @@ def measure(process, port, folder, options, rounds, seconds, cores):
     rows = []
     numbers["throughput"] = {}
     for name, job, bare in pairs:
-        for clients in (1, 2 * cores):
+        for clients in (1, 2 * cores, 16):
             of_job = bench.throughput(job, clients, seconds, True)
-            of_bare = bench.throughput(bare, clients, seconds, False)
+            # More bare commands at once than cores only disturb each other.
+            of_bare = bench.throughput(bare, min(clients, cores), seconds, False)
             numbers["throughput"][f"{name}, {clients} clients"] = {"job": of_job, "bare": of_bare}
             rows.append([name, clients, of_job, of_bare, of_job / of_bare if of_bare else 0.0])
     table(["case", "clients", "jobs/s", "bare runs/s", "ratio"], rows)
@@ -372,10 +400,14 @@ def measure(process, port, folder, options, rounds, seconds, cores):
     busy = resident_kib(process.pid)
     rows.append(["sandboxd resident when idle, MiB", idle["sandboxd"] / 1024])
     rows.append(["its children resident when idle, MiB", idle["children"] / 1024])
+    rows.append(["all processes idle, parked sandboxes too, proportional (PSS), MiB",
+                 idle["all_proportional"] / 1024])
     rows.append(["sandboxd resident after the run, MiB", busy / 1024])
     numbers["resident_kib"] = {**idle, "sandboxd_after": busy}
     table(["measure", "value"], rows)
     client.close()
+    if options.only is not None:
+        return numbers
     numbers["backlog"] = backlog(folder, options.quick)
     if not options.no_docker:
         try:

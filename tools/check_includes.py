@@ -12,6 +12,7 @@ ALLOWED = {
     "linux": {"base"},
     "sandbox": {"base", "linux"},
     "sandbox/launcher": {"base", "linux", "sandbox"},
+    "sandbox/warm": {"base", "linux", "sandbox", "sandbox/launcher"},
     "language": {"base", SPEC},
     "docker": {"base", "linux", "sandbox", "language"},
     "docker/supervisor": {"base", "linux", "sandbox", "docker"},
@@ -30,7 +31,7 @@ INTERNAL = {"http/handlers.h", "job/strict_json.h"}
 TESTS_MAY = {"store"}
 
 # The launcher's side links nothing but the C++ library.
-BARE = {"linux", "sandbox/launcher", "docker/supervisor", "docker/broker"}
+BARE = {"linux", "sandbox/launcher", "sandbox/warm", "docker/supervisor", "docker/broker"}
 THIRD_PARTY = re.compile(r"boost/|spdlog/|toml\+\+/|sqlite3|openssl/|seccomp\.h")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')

@@ -152,6 +152,15 @@ std::optional<std::string> ReadPort(Config& c, const std::string& text) {
   return std::nullopt;
 }
 
+std::optional<std::string> ReadWarmStart(Config& c, const std::string& text) {
+  if (text.empty() ||
+      text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+#._-,") != std::string::npos) {
+    return "on, off, or ids of languages with commas between";
+  }
+  c.warm_start = text;
+  return std::nullopt;
+}
+
 std::optional<std::string> ReadRedisAddr(Config& c, const std::string& text) {
   if (!store::ParseRedisAddresses(text)) {
     return "host:port or unix:/path, or several of them separated by commas";
@@ -320,6 +329,20 @@ std::vector<Variable> Variables(const Environment& environment) {
        Size(&Config::compile_cache, 0, 1024 * kGiB)},
       {"SANDBOX_SLOTS", cores, "number of cores", "Jobs run at once",
        Integer(&Config::slots, 1, 128)},
+      {"SANDBOX_WARM_START", "on", nullptr,
+       "on: interpreters are started ahead and forked for each job (docs/languages.md); off; or "
+       "the "
+       "languages for which they are, separated by commas (native backend)",
+       ReadWarmStart},
+      {"SANDBOX_WARM_SANDBOXES", "0", nullptr,
+       "Sandboxes kept ready for each language that is started ahead; 0: two more than "
+       "SANDBOX_SLOTS",
+       Integer(&Config::warm_park, 0, 32)},
+      {"SANDBOX_WARM_JOBS", "1000", nullptr,
+       "Jobs that are forked from one start of an interpreter before it is started anew; they "
+       "share "
+       "its memory layout and hash secret",
+       Integer(&Config::warm_jobs, 1, 1'000'000)},
       {"SANDBOX_MAX_ATTEMPTS", "3", nullptr, "How often a job is started when its worker dies",
        Integer(&Config::max_attempts, 1, 100)},
       {"SANDBOX_LEASE_TIME", "30s", nullptr,

@@ -61,6 +61,9 @@ struct Config {
   int64_t output = 0;
   int64_t compile_cache = 0;
   int64_t slots = 0;
+  std::string warm_start;  // on, off, or ids of languages with commas between
+  int64_t warm_park = 0;
+  int64_t warm_jobs = 0;
   int64_t max_attempts = 0;
   base::Nanos lease_time = 0;
 

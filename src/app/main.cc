@@ -164,6 +164,9 @@ class App {
       return rootfs.error();
     }
     rootfs_ = *std::move(rootfs);
+    if (auto chosen = ChooseWarm(config_, languages_, &native); !chosen) {
+      return chosen;
+    }
     auto filters = sandbox::CompileFilters(config_.seccomp_dir);
     if (!filters) {
       return filters.error();

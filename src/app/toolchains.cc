@@ -1,6 +1,8 @@
 #include "app/toolchains.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <sstream>
 
 namespace app {
 namespace {
@@ -48,6 +50,32 @@ base::Result<sandbox::Rootfs> FindToolchains(const Config& config, const User* o
     native->mounts.push_back({mount.source, mount.target});
   }
   return rootfs;
+}
+
+base::Result<void> ChooseWarm(const Config& config, const language::Registry& languages,
+                              sandbox::NativeOptions* native) {
+  const bool listed = config.warm_start != "on" && config.warm_start != "off";
+  std::vector<std::string> chosen;
+  std::istringstream list(listed ? config.warm_start : "");
+  for (std::string id; std::getline(list, id, ',');) {
+    const language::Language* language = languages.Find(id);
+    if (language == nullptr || !language->run.warm) {
+      return base::InvalidArgument("SANDBOX_WARM_START: '" + id +
+                                   "' is no language that can be started ahead");
+    }
+    chosen.push_back(language->id);
+  }
+  for (const language::Language& language : languages.all()) {
+    const bool wanted = config.warm_start == "on" ||
+                        std::find(chosen.begin(), chosen.end(), language.id) != chosen.end();
+    if (wanted && language.run.warm && language.available) {
+      native->warm.push_back({language.source, language.run.argv, language.run.env});
+    }
+  }
+  native->warm_park = static_cast<uint32_t>(
+      config.warm_park > 0 ? config.warm_park : std::min<int64_t>(config.slots + 2, 32));
+  native->warm_jobs = static_cast<uint32_t>(config.warm_jobs);
+  return {};
 }
 
 }  // namespace app

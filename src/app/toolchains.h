@@ -16,4 +16,9 @@ base::Result<sandbox::Rootfs> FindToolchains(const Config& config, const User* o
                                              language::Registry* languages,
                                              sandbox::NativeOptions* native);
 
+// What of `languages` is started ahead, as SANDBOX_WARM_START has it. An error names a language
+// that does not exist or cannot be started ahead.
+base::Result<void> ChooseWarm(const Config& config, const language::Registry& languages,
+                              sandbox::NativeOptions* native);
+
 }  // namespace app

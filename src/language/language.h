@@ -20,6 +20,7 @@ struct Step {
   std::string output;        // compile: the file that the run step needs
   int64_t memory_bytes = 0;  // 0: the service's default; else at least this much
   int64_t processes = 0;     // likewise
+  bool warm = false;         // run: may be started ahead, up to the opening of the source
 };
 
 // Done once per toolchain version, outside of any job, before the language becomes available: fills

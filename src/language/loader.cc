@@ -109,6 +109,19 @@ class Table {
     return value->get();
   }
 
+  bool Flag(const char* key) {
+    const toml::node* node = Find(key, false);
+    if (node == nullptr) {
+      return false;
+    }
+    const toml::value<bool>* value = node->as_boolean();
+    if (value == nullptr) {
+      Fail(Line(*node), "'" + Full(key) + "' must be true or false");
+      return false;
+    }
+    return value->get();
+  }
+
   const toml::table* Child(const char* key, bool required) {
     const toml::node* node = Find(key, required);
     return node == nullptr ? nullptr : AsTable(*node, key);
@@ -198,6 +211,8 @@ Step ReadStep(Table& table, bool compile) {
     if (!step.output.empty() && !IsFileName(step.output)) {
       table.FailAt("output", "must be a file name without '/'");
     }
+  } else {
+    step.warm = table.Flag("warm");
   }
   table.Finish();
   return step;
@@ -255,6 +270,9 @@ LoadedLanguage Read(const toml::table& root, const std::string& file, std::strin
   if (const toml::table* run = top.Child("run", true)) {
     Table table(file, "run", *run, error);
     out.run = ReadStep(table, false);
+    if (out.run.warm && out.compile) {
+      table.FailAt("warm", "needs a program that opens the source itself");
+    }
   }
   if (const toml::table* warm_up = top.Child("warm_up", false)) {
     Table table(file, "warm_up", *warm_up, error);

@@ -109,6 +109,21 @@ TEST(ParseLanguage, RefusesValuesOutOfRange) {
   EXPECT_THAT(ErrorOf("A = \"1\"", "A = \"\\u0000\""), HasSubstr("must not contain a NUL"));
 }
 
+TEST(ParseLanguage, OnlyAnInterpreterStartsWarm) {
+  std::string interpreted = Replace(kGood, "[run]\n", "[run]\nwarm = true\n");
+  EXPECT_EQ(ErrorOf("[run]\n", "[run]\nwarm = true\n"),
+            "x.toml:20: 'run.warm' needs a program that opens the source itself");
+  const size_t compile = interpreted.find("[compile]");
+  interpreted.erase(compile, interpreted.find("[run]") - compile);
+  const auto loaded = ParseLanguage(interpreted, "x.toml");
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_TRUE(loaded->language.run.warm);
+  EXPECT_EQ(ErrorOf("[run]\n", "[run]\nwarm = \"yes\"\n"),
+            "x.toml:20: 'run.warm' must be true or false");
+  EXPECT_EQ(ErrorOf("[compile]\n", "[compile]\nwarm = true\n"),
+            "x.toml:13: 'compile.warm' is not a known key");
+}
+
 TEST(ParseLanguage, RefusesBrokenToml) {
   EXPECT_THAT(ErrorOf("name = \"Toy\"", "name = \"Toy"), HasSubstr("x.toml:2: "));
   EXPECT_THAT(ErrorOf("name = \"Toy\"", "name = \"Toy\"\nname = \"Toy\""), HasSubstr("x.toml:3: "));

@@ -83,6 +83,49 @@ bool HasNul(const std::string& text) {
   return text.find('\0') != std::string::npos;
 }
 
+// What the payload begins with: the command and its environment. An error when a text holds a NUL.
+Result<void> PutCommand(const std::vector<std::string>& argv,
+                        const std::vector<std::pair<std::string, std::string>>& env, size_t files,
+                        PayloadWriter* payload) {
+  payload->Put(wire::PayloadHeader{wire::kPayloadMagic, static_cast<uint32_t>(argv.size()),
+                                   static_cast<uint32_t>(env.size()),
+                                   static_cast<uint32_t>(files)});
+  for (const std::string& arg : argv) {
+    if (HasNul(arg)) {
+      return base::InvalidArgument("an argument holds a NUL byte");
+    }
+    payload->PutString(arg);
+  }
+  for (const auto& [key, value] : env) {
+    if (HasNul(key) || HasNul(value)) {
+      return base::InvalidArgument("an environment variable holds a NUL byte");
+    }
+    payload->PutString(key + "=" + value);
+  }
+  return {};
+}
+
+// Whether CPython, when it starts, would take the source for an archive of modules to run: it looks
+// for that at the path, before it opens the file.
+bool LooksLikeArchive(const std::string& content) {
+  return content.find("PK\x05\x06") != std::string::npos;
+}
+
+// 1 + the number of the warm program that the run may start in, 0 for none.
+uint32_t WarmNumber(const Spec& spec, const std::vector<WarmProgram>& programs) {
+  for (size_t i = 0; i < programs.size(); ++i) {
+    const WarmProgram& program = programs[i];
+    const auto is_source = [&](const InputFile& file) {
+      return file.path == program.source && file.fd == nullptr && !LooksLikeArchive(file.content);
+    };
+    if (spec.profile == Profile::kRun && spec.argv == program.argv && spec.env == program.env &&
+        std::any_of(spec.files.begin(), spec.files.end(), is_source)) {
+      return static_cast<uint32_t>(i) + 1;
+    }
+  }
+  return 0;
+}
+
 struct Message {
   wire::Request request{};
   UniqueFd payload;
@@ -90,7 +133,7 @@ struct Message {
   std::vector<std::shared_ptr<UniqueFd>> files;
 };
 
-Result<Message> Encode(const Spec& spec) {
+Result<Message> Encode(const Spec& spec, const std::vector<WarmProgram>& warm) {
   Message message;
   wire::Request& r = message.request;
   r.version = wire::kVersion;
@@ -108,21 +151,10 @@ Result<Message> Encode(const Spec& spec) {
       return base::InvalidArgument("the name of a file to collect is too long");
     }
   }
+  r.warm = WarmNumber(spec, warm);
   PayloadWriter payload;
-  payload.Put(wire::PayloadHeader{wire::kPayloadMagic, static_cast<uint32_t>(spec.argv.size()),
-                                  static_cast<uint32_t>(spec.env.size()),
-                                  static_cast<uint32_t>(spec.files.size())});
-  for (const std::string& arg : spec.argv) {
-    if (HasNul(arg)) {
-      return base::InvalidArgument("an argument holds a NUL byte");
-    }
-    payload.PutString(arg);
-  }
-  for (const auto& [key, value] : spec.env) {
-    if (HasNul(key) || HasNul(value)) {
-      return base::InvalidArgument("an environment variable holds a NUL byte");
-    }
-    payload.PutString(key + "=" + value);
+  if (auto put = PutCommand(spec.argv, spec.env, spec.files.size(), &payload); !put) {
+    return put.error();
   }
   for (const InputFile& file : spec.files) {
     int32_t index = -1;
@@ -173,6 +205,31 @@ std::shared_ptr<UniqueFd> CopyCollected(const UniqueFd& source, int64_t size) {
   return copy->valid() && Seal(*copy) ? copy : nullptr;
 }
 
+Result<std::vector<UniqueFd>> EncodeWarm(const NativeOptions& options, wire::Setup* setup) {
+  if (options.warm.size() > setup->warm_sources.size()) {
+    return base::InvalidArgument("more than " + std::to_string(setup->warm_sources.size()) +
+                                 " programs to start ahead");
+  }
+  setup->warm_park = options.warm_park;
+  setup->warm_jobs = options.warm_jobs;
+  std::vector<UniqueFd> payloads;
+  for (const WarmProgram& program : options.warm) {
+    PayloadWriter payload;
+    if (auto put = PutCommand(program.argv, program.env, 0, &payload); !put) {
+      return put.error();
+    }
+    if (!CopyName(program.source, &setup->warm_sources[setup->warm_count++])) {
+      return base::InvalidArgument("the file name " + program.source + " is too long");
+    }
+    UniqueFd& fd = payloads.emplace_back(Memfd("payload"));
+    if (!fd.valid() || !linux::WriteAll(fd.get(), payload.bytes().data(), payload.bytes().size()) ||
+        !Seal(fd)) {
+      return base::SysError("write the command of a warm program", errno);
+    }
+  }
+  return payloads;
+}
+
 // In the words of docs/security.md, "Isolation levels".
 std::vector<std::string> NotLimited(const std::string& isolation, bool root) {
   std::vector<std::string> out;
@@ -216,6 +273,10 @@ Result<Launcher> StartLauncher(const NativeOptions& options, const Filters& filt
   if (!CopyName(options.root, &setup.root)) {
     return base::InvalidArgument("the path " + options.root + " is too long");
   }
+  auto payloads = EncodeWarm(options, &setup);
+  if (!payloads) {
+    return payloads.error();
+  }
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
     return base::SysError("socketpair", errno);
@@ -242,16 +303,19 @@ Result<Launcher> StartLauncher(const NativeOptions& options, const Filters& filt
   }
   theirs.reset();
   launcher.process.reset(linux::PidfdOpen(pid));
-  std::array<int, wire::kPolicies> fds{};
-  for (size_t i = 0; i < fds.size(); ++i) {
-    fds[i] = filters[i].get();
+  std::vector<int> fds;
+  for (const UniqueFd& filter : filters) {
+    fds.push_back(filter.get());
+  }
+  for (const UniqueFd& payload : *payloads) {
+    fds.push_back(payload.get());
   }
   wire::Ready ready{};
   std::array<int, linux::kMaxMessageFds> none{};
   int none_count = 0;
   pollfd polled{launcher.socket.get(), POLLIN, 0};
   if (!linux::SendMessage(launcher.socket.get(), &setup, sizeof(setup), fds.data(),
-                          wire::kPolicies) ||
+                          static_cast<int>(fds.size())) ||
       ::poll(&polled, 1, kReadyDeadlineMs) != 1 ||
       linux::ReceiveMessage(launcher.socket.get(), &ready, sizeof(ready), none.data(),
                             &none_count) != sizeof(ready) ||
@@ -267,6 +331,7 @@ Result<Launcher> StartLauncher(const NativeOptions& options, const Filters& filt
   }
   static constexpr std::array<const char*, 3> kLevels = {"no-cgroup", "rootless", "full"};
   launcher.isolation = kLevels[std::min<size_t>(ready.isolation, 2)];
+  launcher.warm = options.warm;
   launcher.not_limited = NotLimited(launcher.isolation, ::geteuid() == 0);
   launcher.detail =
       "cgroup " +
@@ -311,6 +376,7 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
   NativeBackend(asio::io_context& loop, Launcher launcher, std::function<void()> lost)
       : loop_(loop),
         isolation_(std::move(launcher.isolation)),
+        warm_(std::move(launcher.warm)),
         lost_(std::move(lost)),
         socket_(loop, launcher.socket.release()) {}
 
@@ -357,7 +423,7 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
 
  private:
   Result<void> Send(Run& run, const Spec& spec) {
-    auto message = Encode(spec);
+    auto message = Encode(spec, warm_);
     if (!message) {
       return message.error();
     }
@@ -572,6 +638,7 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
 
   asio::io_context& loop_;
   std::string isolation_;
+  std::vector<WarmProgram> warm_;
   std::function<void()> lost_;
   asio::posix::stream_descriptor socket_;
   std::map<uint64_t, std::shared_ptr<Run>> runs_;

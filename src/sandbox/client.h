@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -20,12 +21,23 @@ struct ReadOnlyMount {
   std::string target;  // absolute, in every sandbox
 };
 
+// A program that is started ahead, as far as to the opening of its source, and waits there for jobs
+// that run this very command.
+struct WarmProgram {
+  std::string source;             // in the work folder
+  std::vector<std::string> argv;  // argv[0] is absolute
+  std::vector<std::pair<std::string, std::string>> env;
+};
+
 struct NativeOptions {
   std::string launcher;                    // path of sandbox-launcher
   std::string min_isolation = "rootless";  // no-cgroup, rootless or full
   uint32_t uid_base = 1879048192;  // 0x70000000: the range that systemd's UIDS-GIDS leaves unused
   uint32_t park = 2;
   uint32_t cpus = 0;  // processors' worth of time that a sandbox may use; 0: not bounded
+  std::vector<WarmProgram> warm;  // at most wire::kMaxWarm
+  uint32_t warm_park = 2;         // sandboxes kept ready for each of them
+  uint32_t warm_jobs = 1000;      // that share the memory layout of one start of the program
   std::vector<ReadOnlyMount> mounts;
   std::string root;  // absolute and resolved: /usr, /bin and the like come from here; empty: from /
 };
@@ -38,6 +50,7 @@ struct Launcher {
   std::string isolation;                 // "full", "rootless" or "no-cgroup"
   std::string detail;                    // cgroup version, Landlock ABI, what the level lacks
   std::vector<std::string> not_limited;  // what this level does not limit, a sentence each
+  std::vector<WarmProgram> warm;
 };
 
 // Starts sandbox-launcher and waits until it has proved its limits on this machine. Call it while

@@ -13,12 +13,15 @@ namespace {
 
 class NativeTest : public ::testing::Test {
  protected:
-  void SetUp() override {
+  void SetUp() override { Start({}); }
+
+  void Start(std::vector<WarmProgram> warm) {
     auto filters = CompileFilters(std::string(SOURCE_DIR) + "/config/seccomp");
     ASSERT_TRUE(filters) << filters.error().message;
     NativeOptions options;
     options.launcher = LAUNCHER_PATH;
     options.min_isolation = "no-cgroup";
+    options.warm = std::move(warm);
     auto launcher = StartLauncher(options, *filters);
     ASSERT_TRUE(launcher) << launcher.error().message;
     cgroups_ = launcher->isolation != "no-cgroup";
@@ -144,6 +147,39 @@ TEST_F(NativeTest, AProgramThatDoesNotExistIsSaidPlainly) {
   const RunResult result = Run(std::move(spec));
   EXPECT_EQ(result.cause, Cause::kInternal);
   EXPECT_EQ(result.message, "exec: No such file or directory");
+}
+
+// /bin/true ends at once, /bin/sleep never opens the source: the jobs that they
+// could have served start cold.
+TEST_F(NativeTest, WarmProgramsThatDoNotComeUpCostNothing) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"/bin/true"}, {"/bin/sleep", "60"}, {"/nonexistent"}};
+  std::vector<WarmProgram> warm;
+  for (const auto& command : commands) {
+    warm.push_back({"main", command, {}});
+  }
+  Start(warm);
+  for (int i = 0; i < 3; ++i) {
+    Spec spec = Shell("");
+    spec.argv = {"/bin/true"};
+    spec.env = {};
+    spec.files.push_back({"main", false, "", nullptr});
+    const RunResult result = Run(std::move(spec));
+    EXPECT_EQ(result.cause, Cause::kExited) << result.message;
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_EQ(Run(Shell("exit 3")).exit_code, 3);
+  }
+}
+
+TEST_F(NativeTest, MoreWarmProgramsThanThereCanBeAreRefused) {
+  NativeOptions options;
+  options.launcher = LAUNCHER_PATH;
+  options.warm.resize(5, {"main", {"/bin/true"}, {}});
+  auto filters = CompileFilters(std::string(SOURCE_DIR) + "/config/seccomp");
+  ASSERT_TRUE(filters) << filters.error().message;
+  const auto launcher = StartLauncher(options, *filters);
+  ASSERT_FALSE(launcher);
+  EXPECT_EQ(launcher.error().message, "more than 4 programs to start ahead");
 }
 
 TEST_F(NativeTest, ManyAtOnceAllAnswer) {

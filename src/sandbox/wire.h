@@ -9,20 +9,24 @@
 // versions and ranges, and resolves no name but the operator's mount sources in Setup, which
 // arrives once, before sandboxd has opened a socket to the world.
 //
-//   sandboxd -> launcher   Setup (fds: one seccomp program per Policy)
-//   launcher -> sandboxd   Ready
-//   sandboxd -> launcher   Request kRun (fds: payload, stdin, stdout, stderr, files...) | kKill
-//   launcher -> sandboxd   Reply (fds: one per collected file), also with kNoRun as its id
+//   sandboxd -> launcher   Setup (fds: one seccomp program per Policy, one payload per warm
+//   program) launcher -> sandboxd   Ready sandboxd -> launcher   Request kRun (fds: payload, stdin,
+//   stdout, stderr, files...) | kKill launcher -> sandboxd   Reply (fds: one per collected file),
+//   also with kNoRun as its id
 namespace sandbox::wire {
 
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 inline constexpr int kMaxFds = 32;      // of one message; the kernel allows SCM_MAX_FD, 253
 inline constexpr int kFixedRunFds = 4;  // payload, stdin, stdout, stderr
 inline constexpr int kMaxFileFds = kMaxFds - kFixedRunFds;
 inline constexpr int kMaxCollect = 8;
 inline constexpr int kMaxName = 256;  // a path with its final NUL
 inline constexpr int kMaxMounts = 16;
-inline constexpr int kMaxSandboxes = 256;  // at once
+inline constexpr int kMaxSandboxes = 256;         // at once
+inline constexpr int kMaxWarm = 4;                // programs that are started ahead
+inline constexpr int kMaxZygotes = 2 * kMaxWarm;  // of each: the one that serves, and the next
+// Host ids: two for each sandbox and for each zygote.
+inline constexpr uint32_t kHostIds = 2 * (kMaxSandboxes + kMaxZygotes);
 inline constexpr int64_t kMaxPayload = int64_t{128} << 20;
 
 using Name = std::array<char, kMaxName>;
@@ -47,10 +51,17 @@ struct Mount {
 struct Setup {
   uint32_t version;
   uint32_t min_isolation;  // Isolation
-  uint32_t uid_base;       // first of 2 * kMaxSandboxes host ids that nothing else uses
+  uint32_t uid_base;       // first of kHostIds host ids that nothing else uses
   uint32_t park;           // sandboxes kept ready
   uint32_t mount_count;
   uint32_t cpus;  // processors' worth of time for each sandbox, 0: not bounded
+  uint32_t warm_count;
+  uint32_t warm_park;  // sandboxes kept ready for each warm program, its process in them
+  uint32_t warm_jobs;  // a zygote is replaced after so many
+  uint32_t unused;
+  // Programs that are started ahead, as far as to the opening of this file of the work folder: the
+  // job's source. Their payloads hold argv and environment and no file.
+  std::array<Name, kMaxWarm> warm_sources;
   std::array<Mount, kMaxMounts> mounts;  // read-only folders of the operator
   Name root;  // where /usr, /bin and the like come from; empty: the machine's own
 };
@@ -84,7 +95,9 @@ struct Request {
   uint32_t profile;  // Policy kRun or kCompile
   uint32_t kill_reason;
   uint32_t collect_count;
-  uint32_t unused;
+  // 0, or 1 + the number of the warm program whose argv and environment the payload has: the run
+  // may start in its process, but need not.
+  uint32_t warm;
   int64_t collect_bytes;
   RunLimits limits;
   std::array<Name, kMaxCollect> collect;
@@ -196,6 +209,9 @@ enum class Step : uint32_t {
   kCgroupRemove,
   kRequest,
   kRemoveFolder,
+  kWarmStart,
+  kWarmFork,
+  kEnterNamespaces,
 };
 
 constexpr const char* StepName(Step step) {
@@ -286,6 +302,12 @@ constexpr const char* StepName(Step step) {
       return "check request";
     case Step::kRemoveFolder:
       return "remove the work folder";
+    case Step::kWarmStart:
+      return "start the warm program";
+    case Step::kWarmFork:
+      return "fork from the warm program";
+    case Step::kEnterNamespaces:
+      return "enter the sandbox from the warm program";
   }
   return "unknown";
 }

@@ -33,6 +33,7 @@ FUZZ(wire, input) {
   if (refusal == 0 && request.type == static_cast<uint32_t>(wire::RequestType::kRun)) {
     MUST(fd_count >= wire::kFixedRunFds && fd_count <= wire::kMaxFds && request.id != 0);
     MUST(request.profile <= 1 && request.collect_count <= wire::kMaxCollect);
+    MUST(request.warm == 0 || (request.warm <= wire::kMaxWarm && request.profile == 0));
     for (uint32_t i = 0; i < request.collect_count; ++i) {
       MUST(Ends(request.collect[i]));
     }
@@ -47,8 +48,15 @@ FUZZ(wire, input) {
   wire::Setup setup{};
   std::memcpy(&setup, bytes.data(), std::min(bytes.size(), sizeof(setup)));
   if (sandbox::launcher::CheckSetup(setup, fd_count)) {
-    MUST(setup.mount_count <= wire::kMaxMounts && fd_count == wire::kPolicies);
-    MUST(setup.uid_base >= 1000 && setup.uid_base + 2 * wire::kMaxSandboxes > setup.uid_base);
+    MUST(setup.mount_count <= wire::kMaxMounts && setup.warm_count <= wire::kMaxWarm);
+    MUST(fd_count == wire::kPolicies + static_cast<int>(setup.warm_count));
+    MUST(setup.uid_base >= 1000 && setup.uid_base + wire::kHostIds > setup.uid_base);
+    // All that is kept ready leaves room for jobs.
+    MUST(setup.park + setup.warm_count * setup.warm_park <= wire::kMaxSandboxes);
+    for (uint32_t i = 0; i < setup.warm_count; ++i) {
+      MUST(Ends(setup.warm_sources[i]) && setup.warm_jobs > 0);
+      MUST(std::strchr(setup.warm_sources[i].data(), '/') == nullptr);
+    }
     for (uint32_t i = 0; i < setup.mount_count; ++i) {
       MUST(Ends(setup.mounts[i].source) && Ends(setup.mounts[i].target));
       MUST(setup.mounts[i].source[0] == '/' && setup.mounts[i].target[0] == '/');

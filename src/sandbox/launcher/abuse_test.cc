@@ -301,6 +301,14 @@ TEST_F(LauncherAbuse, FieldsOutOfRangeAreRefused) {
     r->collect_count = 1;
     SetName(&r->collect[0], std::string(wire::kMaxName, 'a'));  // no NUL
   });
+  // This launcher has no warm program; a compiler is never one.
+  for (const uint32_t warm : {1U, uint32_t{wire::kMaxWarm}, uint32_t{wire::kMaxWarm} + 1, ~0U}) {
+    with([&](Request* r) { r->warm = warm; });
+  }
+  with([&](Request* r) {
+    r->warm = 1;
+    r->profile = static_cast<uint32_t>(wire::Policy::kCompile);
+  });
   for (const Request& request : requests) {
     ExpectRefused(Ask(request, Standard()), 7, EINVAL, "a field");
   }

@@ -19,6 +19,7 @@ constexpr int64_t kMinOpenFiles = 16;
 constexpr int64_t kMaxOpenFiles = 1 << 20;
 constexpr uint32_t kMinUid = 1000;
 constexpr uint32_t kMaxCpus = 4096;
+constexpr uint32_t kMaxWarmJobs = 1'000'000;
 
 bool EndsWithNul(const wire::Name& name) {
   return std::memchr(name.data(), 0, name.size()) != nullptr;
@@ -34,6 +35,13 @@ bool CheckLimits(const wire::RunLimits& l) {
          Within(l.file_bytes, 1, kMaxBytes) && Within(l.open_files, kMinOpenFiles, kMaxOpenFiles);
 }
 
+bool IsPipeForWriting(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  return ::fcntl(fd, F_GETPIPE_SZ) > 0 && flags >= 0 && (flags & O_ACCMODE) == O_WRONLY;
+}
+
+}  // namespace
+
 bool IsSealed(int fd) {
   constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
   const int seals = ::fcntl(fd, F_GET_SEALS);  // EINVAL for everything but memfds
@@ -42,23 +50,24 @@ bool IsSealed(int fd) {
          (flags & O_ACCMODE) != O_WRONLY;
 }
 
-bool IsPipeForWriting(int fd) {
-  const int flags = ::fcntl(fd, F_GETFL);
-  return ::fcntl(fd, F_GETPIPE_SZ) > 0 && flags >= 0 && (flags & O_ACCMODE) == O_WRONLY;
-}
-
-}  // namespace
-
 bool CheckSetup(const wire::Setup& setup, int fd_count) {
-  bool ok = setup.version == wire::kVersion && fd_count == wire::kPolicies &&
+  bool ok = setup.version == wire::kVersion && setup.warm_count <= wire::kMaxWarm &&
+            fd_count == wire::kPolicies + static_cast<int>(setup.warm_count) &&
             setup.mount_count <= wire::kMaxMounts && setup.park <= wire::kMaxSandboxes / 2 &&
+            setup.warm_park <= wire::kMaxSandboxes / (2 * wire::kMaxWarm) &&
             setup.min_isolation <= static_cast<uint32_t>(wire::Isolation::kFull) &&
-            setup.uid_base >= kMinUid && setup.uid_base < 0xFFFFFFFF - 2 * wire::kMaxSandboxes &&
-            setup.cpus <= kMaxCpus;
+            setup.uid_base >= kMinUid && setup.uid_base < 0xFFFFFFFF - wire::kHostIds &&
+            setup.cpus <= kMaxCpus &&
+            (setup.warm_count == 0 || Within(setup.warm_jobs, 1, kMaxWarmJobs));
   for (uint32_t i = 0; ok && i < setup.mount_count; ++i) {
     const wire::Mount& mount = setup.mounts[i];
     ok = EndsWithNul(mount.source) && EndsWithNul(mount.target) && mount.source[0] == '/' &&
          mount.target[0] == '/' && std::strstr(mount.target.data(), "..") == nullptr;
+  }
+  for (uint32_t i = 0; ok && i < setup.warm_count; ++i) {
+    const wire::Name& source = setup.warm_sources[i];
+    ok = EndsWithNul(source) && source[0] != '\0' && source[0] != '.' &&
+         std::strchr(source.data(), '/') == nullptr;
   }
   return ok && EndsWithNul(setup.root) && (setup.root[0] == '/' || setup.root[0] == '\0');
 }
@@ -75,6 +84,8 @@ int CheckRequest(const wire::Request& request, size_t size, int fd_count) {
              request.profile == static_cast<uint32_t>(Policy::kCompile)) &&
             fd_count >= wire::kFixedRunFds && fd_count <= wire::kMaxFds && request.id != 0 &&
             CheckLimits(request.limits) && request.collect_count <= wire::kMaxCollect &&
+            (request.warm == 0 || (request.warm <= wire::kMaxWarm &&
+                                   request.profile == static_cast<uint32_t>(Policy::kRun))) &&
             Within(request.collect_bytes, 0, kMaxBytes);
   for (uint32_t i = 0; ok && i < request.collect_count; ++i) {
     ok = EndsWithNul(request.collect[i]);

@@ -15,6 +15,9 @@ bool CheckSetup(const wire::Setup& setup, int fd_count);
 // request of this type does not use may hold anything.
 int CheckRequest(const wire::Request& request, size_t size, int fd_count);
 
+// True for a memfd that nobody can change any more, open for reading.
+bool IsSealed(int fd);
+
 // The descriptors of a run, in their order: payload, stdin and files must be sealed memfds, so that
 // nobody changes or shrinks them while they are read; stdout and stderr must be writing ends of
 // pipes. Asks the kernel only what it answers from the descriptor itself: no file system is asked,

@@ -6,7 +6,9 @@
 #include <array>
 #include <cstdint>
 
+#include "base/unique_fd.h"
 #include "linux/cgroup.h"
+#include "sandbox/launcher/confine_job.h"
 #include "sandbox/wire.h"
 
 // What the launcher knows, filled once at start and then only read, also by the children it forks.
@@ -21,20 +23,29 @@ struct Context {
   linux::CgroupBase cgroups;
   std::array<std::array<sock_filter, wire::kMaxFilterInstructions>, wire::kPolicies> filters{};
   std::array<uint16_t, wire::kPolicies> filter_sizes{};
+  std::array<base::UniqueFd, wire::kMaxWarm> warm_payloads;
 
   sock_fprog Filter(wire::Policy policy) const {
     const auto n = static_cast<size_t>(policy);
     return {filter_sizes[n], const_cast<sock_filter*>(filters[n].data())};
   }
-};
 
-// The ids of the program inside its user namespace; pid 1 is 0 in root mode.
-inline constexpr uid_t kJobUid = 1000;
+  Confinement Confine(wire::Policy policy) const {
+    return {root,
+            isolation != wire::Isolation::kNoCgroup,
+            landlock_abi,
+            setup.mounts.data(),
+            setup.mount_count,
+            Filter(policy)};
+  }
+};
 
 // Between the launcher and pid 1 of one sandbox, over a SOCK_SEQPACKET pair.
 enum class ControlType : uint32_t {
-  kGo = 1,   // launcher -> init: the id maps are written
-  kReady,    // init -> launcher, with an O_PATH descriptor of /box: parked
+  kGo = 1,   // launcher -> init: the id maps are written; to a zygote with its payload
+  kReady,    // init -> launcher, with an O_PATH descriptor of /box: parked, or ready for a fork of
+             // a zygote, with its link and the namespaces. From a zygote, with its user namespace
+  kWarm,     // init -> launcher: parked, with a fork of a zygote in it; from a zygote: it serves
   kRun,      // launcher -> init, with payload, stdin, stdout, stderr, files
   kStarted,  // init -> launcher: the program's exec succeeded
   kExited,   // init -> launcher: the main process has ended
@@ -62,11 +73,25 @@ struct ControlReport {
   int64_t max_rss_bytes;
 };
 
-// Pid 1 of a sandbox; runs in the child of clone3 and never returns.
-[[noreturn]] void InitMain(const Context& context, int control);
+// Pid 1 of a sandbox; runs in the child of clone3 and never returns. `warm`: its program is forked
+// from a zygote.
+[[noreturn]] void InitMain(const Context& context, int control, bool warm);
+
+// The first process of the zygote of warm program number `kind`, likewise. `id` is its user and
+// group.
+[[noreturn]] void ZygoteMain(const Context& context, int control, uint32_t kind, uid_t id);
+
+struct View {
+  uid_t owner = kJobUid;  // of the work folder
+  bool zygote = false;    // no proc, and programs load kPreloadPath
+};
+
+// Where the view of a zygote holds preload.cc, linked.
+inline constexpr char kPreloadPath[] = "/tmp/sandbox-warm.so";
+inline constexpr char kPreloadList[] = "/tmp/sandbox-warm.so\n";  // ld.so(8): /etc/ld.so.preload
 
 // Builds the file system view of the sandbox and enters it. False with errno; *step says where.
-bool BuildRoot(const Context& context, wire::Step* step);
+bool BuildRoot(const Context& context, const View& view, wire::Step* step);
 
 // Opens the read-only sources as detached mounts while the process still has the launcher's host
 // uid, so that folders above them may be closed to others. Part one of BuildRoot.

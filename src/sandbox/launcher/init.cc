@@ -22,6 +22,7 @@
 #include "linux/message.h"
 #include "linux/syscall.h"
 #include "sandbox/launcher/context.h"
+#include "sandbox/launcher/zygote.h"
 
 namespace sandbox::launcher {
 namespace {
@@ -34,8 +35,8 @@ int64_t Now() {
   return int64_t{ts.tv_sec} * 1'000'000'000 + ts.tv_nsec;
 }
 
-void Report(int control, const ControlReport& report, int fd = -1) {
-  if (!linux::SendMessage(control, &report, sizeof(report), &fd, fd < 0 ? 0 : 1)) {
+void Report(int control, const ControlReport& report, const int* fds = nullptr, int count = 0) {
+  if (!linux::SendMessage(control, &report, sizeof(report), fds, count)) {
     ::_exit(1);
   }
 }
@@ -57,8 +58,23 @@ bool LoopbackUp() {
   return socket.valid() && ::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0;
 }
 
-// Everything up to the parked state.
-void Prepare(const Context& context, int control) {
+// Opens what a zygote's child enters.
+bool OpenNamespaces(bool cgroups, int* fds) {
+  for (int i = 0; i < NamespaceCount(cgroups); ++i) {
+    char path[64];
+    std::snprintf(path, sizeof(path), "/proc/self/ns/%s",
+                  kJobNamespaces[static_cast<size_t>(i)].name);
+    fds[i] = ::open(path, O_RDONLY | O_CLOEXEC);
+    if (fds[i] < 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Everything up to the parked state, but for the fork of a zygote: to that, `link`, when it is not
+// null, becomes our end of the link.
+void Prepare(const Context& context, int control, int* link) {
   const auto check = [&](bool ok, const Step& step) {  // by reference: `ok` may set it
     if (!ok) {
       Fail(control, step, errno);
@@ -91,13 +107,61 @@ void Prepare(const Context& context, int control) {
   check(LoopbackUp(), Step::kLoopback);
   check(linux::WriteFileAt(AT_FDCWD, "/proc/sys/user/max_user_namespaces", "0", 1),
         Step::kNoNestedNamespaces);
-  check(BuildRoot(context, &step), step);
-  const base::UniqueFd box(::open("/box", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  check(box.valid() && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, Step::kBoxFd);
+  check(BuildRoot(context, View{}, &step), step);
+  int given[2 + kJobNamespaces.size()] = {};  // the folder, and for a zygote: link and namespaces
+  int count = 1;
+  given[0] = ::open("/box", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  check(given[0] >= 0, Step::kBoxFd);
+  if (link != nullptr) {
+    const bool cgroups = context.isolation != wire::Isolation::kNoCgroup;
+    int ends[2];
+    check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 &&
+              OpenNamespaces(cgroups, given + 2),
+          Step::kWarmFork);
+    *link = ends[0];
+    given[1] = ends[1];
+    count = 2 + NamespaceCount(cgroups);
+  }
+  check(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, Step::kBoxFd);
   ControlReport ready{};
   ready.type = ControlType::kReady;
   ready.at = Now();
-  Report(control, ready, box.get());
+  Report(control, ready, given, count);
+  for (int i = 0; i < count; ++i) {
+    ::close(given[i]);
+  }
+}
+
+// Waits for the zygote's fork; returns its pid. Ends with the launcher.
+pid_t AwaitFork(int control, int link) {
+  pollfd polled[2] = {{link, POLLIN, 0}, {control, 0, 0}};
+  while (::poll(polled, 2, -1) < 0 && errno == EINTR) {
+  }
+  ForkReport report{};
+  if (polled[1].revents != 0) {
+    ::_exit(1);
+  }
+  if (::read(link, &report, sizeof(report)) != sizeof(report)) {
+    Fail(control, Step::kWarmFork, EPIPE);
+  }
+  if (report.step != Step::kNone) {
+    Fail(control, report.step, report.error);
+  }
+  ControlReport warm{};
+  warm.type = ControlType::kWarm;
+  warm.at = Now();
+  Report(control, warm);
+  return report.pid;
+}
+
+// Waits for the job, or for the end of the launcher or of the fork, and ends with either.
+void AwaitClaim(int control, int link) {
+  pollfd polled[2] = {{control, POLLIN, 0}, {link, 0, 0}};
+  while (::poll(polled, 2, -1) < 0 && errno == EINTR) {
+  }
+  if (polled[1].revents != 0) {
+    Fail(control, Step::kWarmFork, EPIPE);
+  }
 }
 
 bool Resize(const char* path, int64_t bytes) {
@@ -109,16 +173,7 @@ bool Resize(const char* path, int64_t bytes) {
 // Reaps until the main process has ended. Orphans of the program are reaped on the way.
 void Supervise(int control, pid_t main_process, int signals) {
   pollfd polled[2] = {{control, POLLIN, 0}, {signals, POLLIN, 0}};
-  for (;;) {
-    if (::poll(polled, 2, -1) < 0 && errno != EINTR) {
-      ::_exit(1);
-    }
-    if ((polled[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
-      ::_exit(1);  // the launcher says nothing more after kRun: this is its end
-    }
-    signalfd_siginfo info;
-    while (::read(signals, &info, sizeof(info)) == sizeof(info)) {
-    }
+  for (;;) {  // reaps first: what was forked ahead may have ended before its signals were taken
     int status = 0;
     rusage usage{};
     pid_t pid = 0;
@@ -135,13 +190,28 @@ void Supervise(int control, pid_t main_process, int signals) {
         Report(control, report);
       }
     }
+    if (::poll(polled, 2, -1) < 0 && errno != EINTR) {
+      ::_exit(1);
+    }
+    if ((polled[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
+      ::_exit(1);  // the launcher says nothing more after kRun: this is its end
+    }
+    signalfd_siginfo info;
+    while (::read(signals, &info, sizeof(info)) == sizeof(info)) {
+    }
   }
 }
 
 }  // namespace
 
-void InitMain(const Context& context, int control) {
-  Prepare(context, control);
+void InitMain(const Context& context, int control, bool warm) {
+  int link[2] = {-1, -1};
+  pid_t pid = -1;
+  Prepare(context, control, warm ? &link[0] : nullptr);
+  if (warm) {
+    pid = AwaitFork(control, link[0]);
+    AwaitClaim(control, link[0]);
+  }
 
   ControlRun run{};
   int fds[linux::kMaxMessageFds];
@@ -173,15 +243,19 @@ void InitMain(const Context& context, int control) {
   ::sigaddset(&child, SIGCHLD);
   ::pthread_sigmask(SIG_BLOCK, &child, nullptr);
   const int signals = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-  int link[2];
-  check(signals >= 0 && ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) == 0,
-        Step::kJobFork);
-  const pid_t pid = ::fork();
-  check(pid >= 0, Step::kJobFork);
-  if (pid == 0) {
-    JobMain({&context, &run, fds[1], fds[2], fds[3], link[1], argv, envp});
+  check(signals >= 0, Step::kJobFork);
+  if (warm) {
+    const ForkStart start{run.limits};
+    check(linux::SendMessage(link[0], &start, sizeof(start), fds + 1, 3), Step::kWarmFork);
+  } else {
+    check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) == 0, Step::kJobFork);
+    pid = ::fork();
+    check(pid >= 0, Step::kJobFork);
+    if (pid == 0) {
+      JobMain({&context, &run, fds[1], fds[2], fds[3], link[1], argv, envp});
+    }
+    ::close(link[1]);
   }
-  ::close(link[1]);
   for (int i = 0; i < fd_count; ++i) {
     ::close(fds[i]);  // the program's streams end with its own processes, not with pid 1
   }

@@ -27,6 +27,7 @@
 #include "linux/syscall.h"
 #include "sandbox/launcher/check.h"
 #include "sandbox/launcher/context.h"
+#include "sandbox/launcher/pool.h"
 #include "sandbox/launcher/sandbox.h"
 
 namespace sandbox::launcher {
@@ -41,7 +42,7 @@ constexpr uint64_t kSocketTag = ~uint64_t{0};
 
 // Static: far too large for the stack, and forked children read it.
 Context g_context;
-Sandbox g_sandboxes[wire::kMaxSandboxes];
+Pool g_pool;
 int g_epoll = -1;
 bool g_blocked = false;  // sandboxd does not read its replies
 wire::Reply g_refusal;   // waits to be sent when g_has_refusal
@@ -89,56 +90,15 @@ bool ReceiveSetup() {
   }
   bool ok = CheckSetup(setup, count);
   for (int i = 0; i < count; ++i) {
-    ok = ok && i < wire::kPolicies && ReadFilter(fds[i], static_cast<size_t>(i));
-    ::close(fds[i]);
+    base::UniqueFd fd(fds[i]);
+    if (ok && i >= wire::kPolicies) {
+      ok = IsSealed(fds[i]);
+      g_context.warm_payloads[static_cast<size_t>(i - wire::kPolicies)] = std::move(fd);
+    } else {
+      ok = ok && ReadFilter(fds[i], static_cast<size_t>(i));
+    }
   }
   return ok;
-}
-
-Sandbox* FindFree() {
-  for (Sandbox& sandbox : g_sandboxes) {
-    if (sandbox.state() == Sandbox::State::kFree && !sandbox.has_claim()) {
-      return &sandbox;
-    }
-  }
-  return nullptr;
-}
-
-// Keeps the wanted number of sandboxes ready, unless building them fails.
-void Refill(int64_t now) {
-  uint32_t ready = 0;
-  for (Sandbox& sandbox : g_sandboxes) {
-    const bool spare =
-        sandbox.state() == Sandbox::State::kParked || sandbox.state() == Sandbox::State::kBuilding;
-    ready += spare && !sandbox.has_claim() ? 1 : 0;
-  }
-  for (; ready < g_context.setup.park; ++ready) {
-    Sandbox* sandbox = FindFree();
-    if (sandbox == nullptr || sandbox->build_failed() || !sandbox->Build(now)) {
-      return;
-    }
-  }
-}
-
-// A parked sandbox, else one that is being built, else a new one.
-Sandbox* Claimable(int64_t now) {
-  Sandbox* building = nullptr;
-  for (Sandbox& sandbox : g_sandboxes) {
-    if (sandbox.has_claim()) {
-      continue;
-    }
-    if (sandbox.state() == Sandbox::State::kParked) {
-      return &sandbox;
-    }
-    if (sandbox.state() == Sandbox::State::kBuilding && building == nullptr) {
-      building = &sandbox;
-    }
-  }
-  if (building != nullptr) {
-    return building;
-  }
-  Sandbox* fresh = FindFree();
-  return fresh != nullptr && fresh->Build(now) ? fresh : nullptr;
 }
 
 void Await(uint32_t events) {
@@ -149,7 +109,8 @@ void Await(uint32_t events) {
 }
 
 uint32_t Quarantined() {
-  return static_cast<uint32_t>(std::count_if(std::begin(g_sandboxes), std::end(g_sandboxes),
+  const auto sandboxes = g_pool.sandboxes();
+  return static_cast<uint32_t>(std::count_if(sandboxes.begin(), sandboxes.end(),
                                              [](const Sandbox& s) { return s.quarantined(); }));
 }
 
@@ -193,7 +154,7 @@ void SendOutcomes() {
   if (!g_blocked && g_has_refusal) {
     SendRefusal();
   }
-  for (Sandbox& sandbox : g_sandboxes) {
+  for (Sandbox& sandbox : g_pool.sandboxes()) {
     if (!g_blocked && sandbox.outcome() != nullptr &&
         Send(*sandbox.outcome(), sandbox.collected().data(), sandbox.collected().size())) {
       sandbox.Forget();
@@ -208,7 +169,7 @@ void SendOutcomes() {
 }
 
 void HandleRun(const wire::Request& request, Claim claim, int64_t now) {
-  for (const Sandbox& sandbox : g_sandboxes) {
+  for (const Sandbox& sandbox : g_pool.sandboxes()) {
     if (sandbox.has_claim() && sandbox.id() == request.id) {
       return Refuse(request.id, EEXIST);
     }
@@ -221,7 +182,10 @@ void HandleRun(const wire::Request& request, Claim claim, int64_t now) {
   claim.collect_count = request.collect_count;
   claim.collect_bytes = request.collect_bytes;
   claim.collect = request.collect;
-  Sandbox* sandbox = Claimable(now);
+  if (request.warm > g_context.setup.warm_count) {
+    return Refuse(request.id, EINVAL);
+  }
+  Sandbox* sandbox = g_pool.Claimable(request.warm, now);
   if (sandbox == nullptr) {
     return Refuse(request.id, EAGAIN);
   }
@@ -230,7 +194,7 @@ void HandleRun(const wire::Request& request, Claim claim, int64_t now) {
 
 void HandleKill(const wire::Request& request, int64_t now) {
   const bool output = request.kill_reason == static_cast<uint32_t>(wire::KillReason::kOutputLimit);
-  for (Sandbox& sandbox : g_sandboxes) {
+  for (Sandbox& sandbox : g_pool.sandboxes()) {
     if (sandbox.has_claim() && sandbox.id() == request.id) {
       sandbox.End(output ? wire::kEndedOutput : wire::kEndedCancel, now);
     }
@@ -273,10 +237,7 @@ bool HandleRequest(int64_t now) {
 // One turn of the loop: waits for the next event or deadline. False when sandboxd is gone.
 bool Turn(bool requests) {
   int64_t now = Now();
-  int64_t next = now + int64_t{60} * 1'000'000'000;
-  for (const Sandbox& sandbox : g_sandboxes) {
-    next = std::min(next, sandbox.next_tick());
-  }
+  const int64_t next = g_pool.NextTick(now);
   const int timeout_ms = static_cast<int>(std::max<int64_t>(0, (next - now + 999'999) / 1'000'000));
   epoll_event events[64];
   const int count = ::epoll_wait(g_epoll, events, 64, timeout_ms);
@@ -291,12 +252,10 @@ bool Turn(bool requests) {
     } else if (tag == kSocketTag) {
       alive = !requests || HandleRequest(now);
     } else {
-      g_sandboxes[tag >> 8].OnEvent(static_cast<Sandbox::Source>(tag & 0xFF), now);
+      g_pool.At(tag >> 8).OnEvent(static_cast<Sandbox::Source>(tag & 0xFF), now);
     }
   }
-  for (Sandbox& sandbox : g_sandboxes) {
-    sandbox.OnTick(now);
-  }
+  g_pool.Tick(now);
   return alive;
 }
 
@@ -341,7 +300,7 @@ bool ProbeLimit(Probe probe, char* why, size_t why_size) {
   for (int i = 0; i < claim.fd_count; ++i) {
     claim.fds[static_cast<size_t>(i)].reset(::open("/dev/null", O_RDWR | O_CLOEXEC));
   }
-  Sandbox& sandbox = g_sandboxes[0];
+  Sandbox& sandbox = g_pool.At(0);
   if (!sandbox.Build(Now())) {
     std::snprintf(why, why_size, "cannot fork the first sandbox: errno %d", errno);
     return false;
@@ -422,14 +381,8 @@ void Start(wire::Ready* ready) {
 void Shutdown() {
   const int64_t deadline = Now() + int64_t{5} * 1'000'000'000;
   ::epoll_ctl(g_epoll, EPOLL_CTL_DEL, kSocket, nullptr);
-  for (Sandbox& sandbox : g_sandboxes) {
-    sandbox.Discard(Now());
-  }
-  const auto busy = [] {
-    return std::any_of(std::begin(g_sandboxes), std::end(g_sandboxes),
-                       [](const Sandbox& s) { return s.state() != Sandbox::State::kFree; });
-  };
-  while (busy() && Now() < deadline) {
+  g_pool.Discard(Now());
+  while (g_pool.busy() && Now() < deadline) {
     Turn(false);
   }
   g_context.cgroups.Close();
@@ -448,9 +401,7 @@ int Main() {
     ::setrlimit(RLIMIT_NOFILE, &files);
   }
   g_epoll = ::epoll_create1(EPOLL_CLOEXEC);
-  for (int i = 0; i < wire::kMaxSandboxes; ++i) {
-    g_sandboxes[i].Init(&g_context, i, g_epoll);
-  }
+  g_pool.Init(&g_context, g_epoll);
   if (g_epoll < 0 || ::fcntl(kSocket, F_SETFD, FD_CLOEXEC) != 0 || !ReceiveSetup()) {
     std::fputs("sandbox-launcher is started by sandboxd and not by hand\n", stderr);
     return 2;
@@ -466,10 +417,10 @@ int Main() {
   event.events = EPOLLIN;
   event.data.u64 = kSocketTag;
   ::epoll_ctl(g_epoll, EPOLL_CTL_ADD, kSocket, &event);
-  Refill(Now());
+  g_pool.Refill(Now());
   while (Turn(true)) {
     SendOutcomes();
-    Refill(Now());
+    g_pool.Refill(Now());
   }
   Shutdown();
   return 0;

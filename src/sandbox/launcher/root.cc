@@ -193,7 +193,7 @@ bool OpenSources(const Context& context, Step* step) {
   return true;
 }
 
-bool BuildRoot(const Context& context, Step* step) {
+bool BuildRoot(const Context& context, const View& view, Step* step) {
   *step = Step::kPrivateMounts;
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     return false;
@@ -221,6 +221,9 @@ bool BuildRoot(const Context& context, Step* step) {
       ::symlink("/proc/self/fd/2", "./dev/stderr") != 0) {
     return false;
   }
+  if (view.zygote && !MakeFile("./etc/ld.so.preload", kPreloadList)) {
+    return false;
+  }
   for (int i = 0; i < g_source_count; ++i) {
     if (!MakeMountPoint(g_sources[i])) {
       return false;
@@ -234,7 +237,7 @@ bool BuildRoot(const Context& context, Step* step) {
   }
   *step = Step::kTmpfs;
   char options[128];
-  const unsigned owner = kJobUid;  // the same id inside in root mode and rootless
+  const unsigned owner = view.owner;
   std::snprintf(options, sizeof(options), "size=64m,nr_inodes=4096,mode=700,uid=%u,gid=%u", owner,
                 owner);
   if (!MountTmpfs("./box", options) || !MountTmpfs("./tmp", "size=64m,nr_inodes=4096,mode=1777") ||
@@ -242,8 +245,9 @@ bool BuildRoot(const Context& context, Step* step) {
     return false;
   }
   *step = Step::kProc;
-  if (::mount("proc", "./proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-              "subset=pid,hidepid=ptraceable") != 0) {
+  // A zygote is in the launcher's pid namespace, which it has no right to show.
+  if (!view.zygote && ::mount("proc", "./proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                              "subset=pid,hidepid=ptraceable") != 0) {
     return false;
   }
   *step = Step::kPivot;

@@ -13,6 +13,7 @@
 
 #include "linux/message.h"
 #include "linux/syscall.h"
+#include "sandbox/launcher/zygote.h"
 
 namespace sandbox::launcher {
 namespace {
@@ -29,6 +30,8 @@ constexpr int64_t kProbeKillDeadline = 40'000 * kMs;
 constexpr int64_t kPollInterval = 20 * kMs;   // of CPU time and out-of-memory counters
 constexpr int64_t kRetryInterval = 20 * kMs;  // of removing a cgroup
 constexpr int64_t kInitTasks = 1;             // pid 1 counts in the cgroup, not in the job's limit
+constexpr int64_t kZygoteMemory = 512 << 20;  // a bound for accidents: it runs nothing of a job's
+constexpr int64_t kZygoteTasks = 32;
 
 }  // namespace
 
@@ -45,7 +48,7 @@ void Sandbox::Watch(int fd, Source source) const {
   ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
 }
 
-bool Sandbox::Build(int64_t now) {
+bool Sandbox::Build(Role role, uint32_t kind, Sandbox* zygote, int64_t now) {
   int control[2];
   int report[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0) {
@@ -58,6 +61,11 @@ bool Sandbox::Build(int64_t now) {
   }
   base::UniqueFd report_read(report[0]);
   const base::UniqueFd report_write(report[1]);
+  role_ = role;
+  kind_ = kind;
+  zygote_ = zygote;
+  zygote_generation_ = zygote == nullptr ? 0 : zygote->generation_;
+  forks_ = 0;
   ++generation_;
   std::snprintf(name_.data(), name_.size(), "%d-%llu", index_,
                 static_cast<unsigned long long>(generation_));
@@ -76,6 +84,7 @@ bool Sandbox::Build(int64_t now) {
   reply_.version = wire::kVersion;
   has_reply_ = false;
   quarantined_ = false;
+  cpu_before_ = 0;
   main_cpu_ = 0;
   main_rss_ = 0;
   state_ = State::kBuilding;
@@ -102,6 +111,7 @@ void Sandbox::StartRun(int64_t now) {
       return Fail(Step::kCgroupLimits, errno, now);
     }
     context_->cgroups.ResetPeaks(leaf_);
+    cpu_before_ = std::max<int64_t>(0, context_->cgroups.ReadCpuNanos(leaf_));
   }
   int fds[wire::kMaxFds];
   for (int i = 0; i < claim_.fd_count; ++i) {
@@ -165,8 +175,15 @@ void Sandbox::OnBuilt(int64_t now) {
     build_failed_ = true;
     return Fail(complete ? report.step : Step::kFork, report.error, now);
   }
+  if (role_ == Role::kZygote && context_->cgroups.version() != 0 &&
+      (!context_->cgroups.SetMemory(leaf_, kZygoteMemory) ||
+       !context_->cgroups.SetTasks(leaf_, kZygoteTasks))) {
+    return Fail(Step::kCgroupLimits, errno, now);
+  }
   const ControlType go = ControlType::kGo;
-  if (!linux::SendMessage(control_.get(), &go, sizeof(go), nullptr, 0, MSG_DONTWAIT)) {
+  const int payload = role_ == Role::kZygote ? context_->warm_payloads[kind_].get() : -1;
+  if (!linux::SendMessage(control_.get(), &go, sizeof(go), &payload, payload < 0 ? 0 : 1,
+                          MSG_DONTWAIT)) {
     return Fail(Step::kInitLost, errno, now);
   }
   Watch(control_.get(), kControl);
@@ -181,9 +198,9 @@ void Sandbox::OnControl(int64_t now) {
   if (n < 0 && errno == EAGAIN) {
     return;
   }
-  base::UniqueFd received(fd_count > 0 ? fds[0] : -1);
-  for (int i = 1; i < fd_count; ++i) {
-    ::close(fds[i]);
+  base::UniqueFd received[linux::kMaxMessageFds];
+  for (int i = 0; i < fd_count; ++i) {
+    received[i].reset(fds[i]);
   }
   if (n != sizeof(report)) {
     control_.reset();
@@ -196,16 +213,13 @@ void Sandbox::OnControl(int64_t now) {
   }
   switch (report.type) {
     case ControlType::kReady:
-      if (state_ != State::kBuilding || !received.valid()) {
+      OnReady(received, fd_count, now);
+      break;
+    case ControlType::kWarm:
+      if (state_ != State::kBuilding || !(box_.valid() || user_namespace_.valid())) {
         return Fail(Step::kInitLost, EPROTO, now);
       }
-      box_ = std::move(received);
-      state_ = State::kParked;
-      build_failed_ = false;
-      next_tick_ = INT64_MAX;
-      if (has_claim_) {
-        StartRun(now);
-      }
+      Park(now);
       break;
     case ControlType::kStarted:
       if (state_ != State::kRunning || reply_.started_at != 0) {
@@ -239,9 +253,81 @@ void Sandbox::OnControl(int64_t now) {
   }
 }
 
+void Sandbox::OnReady(base::UniqueFd* fds, int fd_count, int64_t now) {
+  const int wanted =
+      role_ == Role::kWarm ? 2 + NamespaceCount(context_->cgroups.version() != 0) : 1;
+  if (state_ != State::kBuilding || fd_count != wanted || box_.valid() || user_namespace_.valid()) {
+    return Fail(Step::kInitLost, EPROTO, now);
+  }
+  switch (role_) {
+    case Role::kPlain:
+      box_ = std::move(fds[0]);
+      return Park(now);
+    case Role::kWarm:
+      box_ = std::move(fds[0]);
+      if (!AskForFork(fds + 1, fd_count - 1)) {
+        Fail(Step::kWarmFork, errno, now);
+      }
+      break;
+    case Role::kZygote:
+      user_namespace_ = std::move(fds[0]);
+      break;
+  }
+}
+
+void Sandbox::Park(int64_t now) {
+  state_ = State::kParked;
+  zygote_ = nullptr;
+  build_failed_ = false;
+  next_tick_ = INT64_MAX;
+  if (has_claim_) {
+    StartRun(now);
+  }
+}
+
+// Hands what a zygote needs to it: the link to pid 1, the namespaces, and the groups, whose files
+// the fork writes with the right of this process, which has opened them.
+bool Sandbox::AskForFork(const base::UniqueFd* fds, int fd_count) {
+  errno = ESRCH;
+  if (zygote_->state_ != State::kParked || zygote_->generation_ != zygote_generation_) {
+    return false;
+  }
+  ForkRequest request{};
+  request.version = wire::kVersion;
+  request.namespaces = static_cast<uint32_t>(fd_count - 1);
+  int sent[linux::kMaxMessageFds];
+  int count = 0;
+  for (; count < fd_count; ++count) {
+    sent[count] = fds[count].get();
+  }
+  std::array<base::UniqueFd, linux::CgroupLeaf::kMaxFolders> groups;
+  for (size_t i = 0; i < groups.size() && leaf_.folders[i].valid(); ++i) {
+    groups[i].reset(::openat(leaf_.folders[i].get(), "cgroup.procs", O_WRONLY | O_CLOEXEC));
+    if (!groups[i].valid()) {
+      return false;
+    }
+    sent[count++] = groups[i].get();
+    ++request.groups;
+  }
+  ++zygote_->forks_;
+  return linux::SendMessage(zygote_->control_.get(), &request, sizeof(request), sent, count,
+                            MSG_DONTWAIT);
+}
+
 void Sandbox::Fail(Step step, int error, int64_t now) {
+  if (role_ == Role::kZygote && state_ != State::kEnding && state_ != State::kRemoving) {
+    std::fprintf(stderr,
+                 "{\"level\":\"error\",\"msg\":\"a warm program has ended; jobs start cold until "
+                 "it is back\",\"source\":\"%s\",\"step\":\"%s\",\"error\":\"%s\"}\n",
+                 context_->setup.warm_sources[kind_].data(), wire::StepName(step),
+                 error == 0 ? "" : strerrorname_np(error));
+  }
   if (state_ == State::kEnding || state_ == State::kRemoving) {
     return;  // what breaks off while everything is being killed is no fault
+  }
+  if (zygote_ != nullptr && zygote_->state_ == State::kParked &&
+      zygote_->generation_ == zygote_generation_) {
+    fork_failed_by_ = zygote_;
   }
   if ((reply_.flags & wire::kEndedInternal) == 0) {
     reply_.flags |= wire::kEndedInternal;
@@ -327,7 +413,7 @@ void Sandbox::OnDead(int64_t now) {
     const bool measured = context_->cgroups.version() != 0 && leaf_.folders[0].valid() &&
                           context_->cgroups.Read(leaf_, &usage);
     if (measured) {
-      reply_.cpu_time = usage.cpu_nanos;
+      reply_.cpu_time = std::max<int64_t>(0, usage.cpu_nanos - cpu_before_);
       // Kernels before 5.19 (memory.peak) and 6.1 (pids.peak) measure no peak of the group.
       reply_.memory_peak_bytes = usage.memory_peak_bytes > 0 ? usage.memory_peak_bytes : main_rss_;
       reply_.processes_peak =
@@ -358,6 +444,8 @@ void Sandbox::OnDead(int64_t now) {
   }
   control_.reset();
   box_.reset();
+  user_namespace_.reset();
+  zygote_ = nullptr;
   state_ = State::kRemoving;
   deadline_ = now + kKillDeadline;
   Remove(now);
@@ -439,7 +527,7 @@ void Sandbox::OnTick(int64_t now) {
           return End(wire::kEndedMemory, now);
         }
         const int64_t limit = claim_.run.limits.cpu_time;
-        if (limit > 0 && context_->cgroups.ReadCpuNanos(leaf_) >= limit) {
+        if (limit > 0 && context_->cgroups.ReadCpuNanos(leaf_) - cpu_before_ >= limit) {
           return End(wire::kEndedCpu, now);
         }
       }

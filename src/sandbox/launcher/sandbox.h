@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "base/unique_fd.h"
 #include "linux/cgroup.h"
@@ -35,9 +36,13 @@ struct BuilderReport {
 // launcher's loop and do not block, but for the builder's exit, which follows its report at once.
 //
 //   kFree -> kBuilding -> kParked -> kRunning -> kEnding -> kRemoving -> kFree
+//
+// A zygote (zygote.h) is built, watched and removed in the same way. Parked, it serves; it is never
+// claimed.
 class Sandbox {
  public:
   enum class State { kFree, kBuilding, kParked, kRunning, kEnding, kRemoving };
+  enum class Role { kPlain, kWarm, kZygote };
 
   // What the loop must watch for: the descriptors may be -1.
   enum Source : uint32_t { kBuilder = 0, kControl = 1, kProcess = 2 };
@@ -46,7 +51,15 @@ class Sandbox {
 
   // kFree -> kBuilding. Forks the builder: a child that makes the cgroup, enters it (which may
   // stall), and clones pid 1 from within, so that nothing ever migrates while a job waits.
-  bool Build(int64_t now);
+  bool Build(int64_t now) { return Build(Role::kPlain, 0, nullptr, now); }
+
+  // The same for warm program number `kind`, whose process `zygote` forks.
+  // REQUIRES: zygote is kParked.
+  bool BuildWarm(uint32_t kind, Sandbox* zygote, int64_t now) {
+    return Build(Role::kWarm, kind, zygote, now);
+  }
+
+  bool BuildZygote(uint32_t kind, int64_t now) { return Build(Role::kZygote, kind, nullptr, now); }
 
   // REQUIRES: kBuilding without a claim, or kParked. A building one starts the job when it is
   // ready.
@@ -75,6 +88,24 @@ class Sandbox {
 
   State state() const { return state_; }
 
+  // Of what was built last.
+  Role role() const { return role_; }
+
+  uint32_t kind() const { return kind_; }
+
+  // True while `zygote` has yet to fork this one's process.
+  bool waits_for(const Sandbox& zygote) const {
+    return state_ == State::kBuilding && zygote_ == &zygote;
+  }
+
+  // True once when `zygote`, alive, has not brought a process into this one.
+  bool TakeForkFailed(const Sandbox* zygote) {
+    return fork_failed_by_ == zygote && std::exchange(fork_failed_by_, nullptr) != nullptr;
+  }
+
+  // Of a zygote: how often it was asked to fork.
+  uint32_t forks() const { return forks_; }
+
   bool has_claim() const { return has_claim_; }
 
   uint64_t id() const { return claim_.id; }
@@ -89,9 +120,13 @@ class Sandbox {
   bool build_failed() const { return build_failed_; }
 
  private:
+  bool Build(Role role, uint32_t kind, Sandbox* zygote, int64_t now);
   [[noreturn]] void BuilderMain(int control, int report);
   void OnBuilt(int64_t now);
   void OnControl(int64_t now);
+  void OnReady(base::UniqueFd* fds, int fd_count, int64_t now);
+  void Park(int64_t now);
+  bool AskForFork(const base::UniqueFd* fds, int fd_count);
   void OnDead(int64_t now);
   void StartRun(int64_t now);
   void Fail(wire::Step step, int error, int64_t now);
@@ -106,6 +141,13 @@ class Sandbox {
   int index_ = 0;
   int epoll_ = -1;
   State state_ = State::kFree;
+  Role role_ = Role::kPlain;
+  uint32_t kind_ = 0;
+  Sandbox* zygote_ = nullptr;  // that forks its process; until it has
+  uint64_t zygote_generation_ = 0;
+  const Sandbox* fork_failed_by_ = nullptr;
+  base::UniqueFd user_namespace_;  // of a zygote
+  uint32_t forks_ = 0;
   uint64_t generation_ = 0;
   std::array<char, 32> name_{};
   bool has_claim_ = false;
@@ -124,6 +166,7 @@ class Sandbox {
   int64_t run_since_ = 0;
   int64_t deadline_ = 0;  // of the current state
   int64_t next_tick_ = INT64_MAX;
+  int64_t cpu_before_ = 0;  // what making the sandbox has cost
   int64_t main_cpu_ = 0;
   int64_t main_rss_ = 0;
 };

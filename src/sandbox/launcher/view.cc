@@ -52,7 +52,7 @@ int ExitCode(int status) {
   }
   Step step = Step::kNone;
   // Toolchains build more in /tmp than a job may.
-  if (!OpenSources(context, &step) || !BuildRoot(context, &step) ||
+  if (!OpenSources(context, &step) || !BuildRoot(context, View{}, &step) ||
       ::mount(nullptr, "/tmp", nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV,
               "size=2g,nr_inodes=65536") != 0 ||
       ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {

@@ -1,0 +1,185 @@
+#include "sandbox/launcher/pool.h"
+
+#include <algorithm>
+
+namespace sandbox::launcher {
+namespace {
+
+using State = Sandbox::State;
+using Role = Sandbox::Role;
+
+constexpr int64_t kSecond = 1'000'000'000;
+// Between tries of a warm program that does not start or does not live: doubled each time up to
+// this.
+constexpr int64_t kMaxPause = 64 * kSecond;
+
+bool IsSpare(const Sandbox& sandbox, Role role, uint32_t kind) {
+  return !sandbox.has_claim() && sandbox.role() == role && sandbox.kind() == kind &&
+         (sandbox.state() == State::kParked || sandbox.state() == State::kBuilding);
+}
+
+}  // namespace
+
+void Pool::Init(Context* context, int epoll) {
+  context_ = context;
+  int number = 0;
+  for (Sandbox& sandbox : sandboxes_) {
+    sandbox.Init(context, number++, epoll);
+  }
+  for (size_t i = 0; i < zygotes_.size(); ++i) {
+    zygotes_[i].Init(context, number++, epoll);
+    warm_[i / 2].zygotes[i % 2] = &zygotes_[i];
+  }
+}
+
+Sandbox& Pool::At(uint64_t number) {
+  return number < sandboxes_.size() ? sandboxes_[number] : zygotes_[number - sandboxes_.size()];
+}
+
+Sandbox* Pool::FindFree() {
+  const auto found = std::find_if(sandboxes_.begin(), sandboxes_.end(), [](const Sandbox& s) {
+    return s.state() == State::kFree && !s.has_claim();
+  });
+  if (found == sandboxes_.end()) {
+    return nullptr;
+  }
+  used_ = std::max(used_, static_cast<size_t>(found - sandboxes_.begin()) + 1);
+  return &*found;
+}
+
+uint32_t Pool::Spare(Role role, uint32_t kind) const {
+  const auto all = sandboxes();
+  return static_cast<uint32_t>(std::count_if(
+      all.begin(), all.end(), [&](const Sandbox& s) { return IsSpare(s, role, kind); }));
+}
+
+bool Pool::Serves(uint32_t kind) const {
+  const Sandbox& zygote = *warm_[kind].zygotes[0];
+  return zygote.state() == State::kParked && zygote.forks() < context_->setup.warm_jobs;
+}
+
+bool Pool::InUse(const Sandbox& zygote) const {
+  const auto all = sandboxes();
+  return std::any_of(all.begin(), all.end(), [&](const Sandbox& s) { return s.waits_for(zygote); });
+}
+
+// The first zygote is the one that serves; the second is on its way to be, or was.
+void Pool::TendZygotes(uint32_t kind, int64_t now) {
+  Warm& warm = warm_[kind];
+  if (warm.started && warm.zygotes[0]->state() == State::kFree) {
+    warm.started = false;
+    warm.next_try = now + std::min(kMaxPause, kSecond << std::min(warm.failures, 10U));
+    ++warm.failures;
+  }
+  Sandbox& current = *warm.zygotes[0];
+  Sandbox& other = *warm.zygotes[1];
+  for (Sandbox& sandbox : sandboxes()) {
+    if (sandbox.TakeForkFailed(&current)) {
+      current.Discard(now);  // whatever is wrong may be wrong in it
+    }
+  }
+  const bool worn = current.state() == State::kParked && !Serves(kind);
+  if (current.state() == State::kParked && current.forks() > 0) {
+    warm.failures = 0;
+  }
+  if (other.state() == State::kParked) {
+    if (worn) {
+      std::swap(warm.zygotes[0], warm.zygotes[1]);
+    } else if (!InUse(other)) {
+      other.Discard(now);
+    }
+  } else if ((worn && other.state() == State::kFree) ||
+             (!warm.started && current.state() == State::kFree)) {
+    if (now >= warm.next_try) {
+      Sandbox& next = worn ? other : current;
+      warm.started = next.BuildZygote(kind, now) || warm.started;
+      warm.next_try = now + kSecond;  // for the next one of a pair
+    }
+  }
+}
+
+void Pool::Refill(int64_t now) {
+  for (uint32_t ready = Spare(Role::kPlain, 0); ready < context_->setup.park; ++ready) {
+    Sandbox* sandbox = FindFree();
+    if (sandbox == nullptr || sandbox->build_failed() || !sandbox->Build(now)) {
+      return;
+    }
+  }
+  for (uint32_t kind = 0; kind < context_->setup.warm_count; ++kind) {
+    TendZygotes(kind, now);
+    for (uint32_t ready = Spare(Role::kWarm, kind);
+         Serves(kind) && ready < context_->setup.warm_park; ++ready) {
+      Sandbox* sandbox = FindFree();
+      if (sandbox == nullptr || !sandbox->BuildWarm(kind, warm_[kind].zygotes[0], now)) {
+        break;
+      }
+    }
+  }
+}
+
+Sandbox* Pool::FindClaimable(Role role, uint32_t kind) {
+  Sandbox* building = nullptr;
+  for (Sandbox& sandbox : sandboxes()) {
+    if (IsSpare(sandbox, role, kind)) {
+      if (sandbox.state() == State::kParked) {
+        return &sandbox;
+      }
+      building = building == nullptr ? &sandbox : building;
+    }
+  }
+  return building;
+}
+
+Sandbox* Pool::Claimable(uint32_t warm, int64_t now) {
+  if (warm != 0) {
+    if (Sandbox* sandbox = FindClaimable(Role::kWarm, warm - 1)) {
+      return sandbox;
+    }
+  }
+  if (Sandbox* sandbox = FindClaimable(Role::kPlain, 0)) {
+    return sandbox;
+  }
+  Sandbox* fresh = FindFree();
+  return fresh != nullptr && fresh->Build(now) ? fresh : nullptr;
+}
+
+void Pool::Tick(int64_t now) {
+  for (Sandbox& sandbox : sandboxes()) {
+    sandbox.OnTick(now);
+  }
+  for (Sandbox& zygote : zygotes_) {
+    zygote.OnTick(now);
+  }
+}
+
+int64_t Pool::NextTick(int64_t now) const {
+  int64_t next = now + 60 * kSecond;
+  for (const Sandbox& sandbox : sandboxes()) {
+    next = std::min(next, sandbox.next_tick());
+  }
+  for (const Sandbox& zygote : zygotes_) {
+    next = std::min(next, zygote.next_tick());
+  }
+  for (uint32_t kind = 0; kind < context_->setup.warm_count; ++kind) {
+    const int64_t next_try = warm_[kind].next_try;
+    next = Serves(kind) || next_try <= now ? next : std::min(next, next_try);
+  }
+  return next;
+}
+
+void Pool::Discard(int64_t now) {
+  for (Sandbox& sandbox : sandboxes()) {
+    sandbox.Discard(now);
+  }
+  for (Sandbox& zygote : zygotes_) {
+    zygote.Discard(now);
+  }
+}
+
+bool Pool::busy() const {
+  const auto is_busy = [](const Sandbox& s) { return s.state() != State::kFree; };
+  return std::any_of(sandboxes_.begin(), sandboxes_.end(), is_busy) ||
+         std::any_of(zygotes_.begin(), zygotes_.end(), is_busy);
+}
+
+}  // namespace sandbox::launcher

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "sandbox/launcher/context.h"
+#include "sandbox/launcher/sandbox.h"
+#include "sandbox/wire.h"
+
+namespace sandbox::launcher {
+
+// All sandboxes of the launcher and the zygotes of its warm programs: keeps the wanted number of
+// each kind ready. Used from the launcher's loop only.
+class Pool {
+ public:
+  void Init(Context* context, int epoll);
+
+  // Those that have been used so far: they are taken from the front, so few are looked through.
+  std::span<Sandbox> sandboxes() { return {sandboxes_.data(), used_}; }
+
+  std::span<const Sandbox> sandboxes() const { return {sandboxes_.data(), used_}; }
+
+  // By the number that its events carry: zygotes come after the sandboxes.
+  Sandbox& At(uint64_t number);
+
+  // For a run that asks for warm program `warm` - 1, or for none: a parked sandbox, else one that
+  // is being built, else a new one. Null when there is no room.
+  Sandbox* Claimable(uint32_t warm, int64_t now);
+
+  // Starts what is missing, unless building it fails, and replaces zygotes that have served long
+  // enough.
+  void Refill(int64_t now);
+
+  // Deadlines of all, and the next time at which there is something to do, at most a minute away.
+  void Tick(int64_t now);
+  int64_t NextTick(int64_t now) const;
+
+  void Discard(int64_t now);
+  bool busy() const;
+
+ private:
+  // One warm program. Two zygotes take turns: the next one starts while the other still serves.
+  struct Warm {
+    std::array<Sandbox*, 2> zygotes{};
+    bool started = false;   // the current one, and it has not been seen to end
+    uint32_t failures = 0;  // in a row
+    int64_t next_try = 0;
+  };
+
+  bool Serves(uint32_t kind) const;
+  void TendZygotes(uint32_t kind, int64_t now);
+  bool InUse(const Sandbox& zygote) const;
+  uint32_t Spare(Sandbox::Role role, uint32_t kind) const;
+  Sandbox* FindClaimable(Sandbox::Role role, uint32_t kind);
+  Sandbox* FindFree();
+
+  Context* context_ = nullptr;
+  std::array<Sandbox, wire::kMaxSandboxes> sandboxes_;
+  size_t used_ = 1;
+  std::array<Sandbox, wire::kMaxZygotes> zygotes_;
+  std::array<Warm, wire::kMaxWarm> warm_;
+};
+
+}  // namespace sandbox::launcher
