@@ -1,5 +1,6 @@
 """The service that hostile programs run in, and what must hold after each of them."""
 
+import collections
 import ctypes
 import hashlib
 import http.server
@@ -18,7 +19,7 @@ from contract import REPOSITORY
 from service import BUILD, SANDBOXD, Service, eventually
 
 SLOTS = 3
-UIDS = range(1879048192, 1879048192 + 512)  # NativeOptions::uid_base, two for each sandbox
+UIDS = range(1879048192, 1879048192 + 528)  # wire::kHostIds: two for each sandbox and zygote
 CONTROLLERS = ("memory", "pids", "cpu", "cpuacct")
 # Where a sandbox is put together, before it is moved to its own root.
 SANDBOX_MOUNTS = tuple(f"/tmp/{name}" for name in ("box", "tmp", "dev", "proc", "usr", "etc", "cache"))
@@ -220,6 +221,8 @@ class Host:
 
     def __init__(self, slots=SLOTS, neighbour=True, **environment):
         self.slots = slots
+        # Python's processes that wait for jobs, each in a sandbox, and their zygote.
+        self.warm = 0 if environment.get("SANDBOX_WARM_START") == "off" else min(slots + 2, 32)
         self.has_neighbour = neighbour
         self.service = Service(**{
             "SANDBOX_SLOTS": str(slots), "SANDBOX_MEMORY": "128MiB", "SANDBOX_TIMEOUT": "3s",
@@ -425,11 +428,12 @@ class Host:
 
     def _leftovers(self):
         """What is there beside the parked sandboxes and the neighbour."""
-        wanted = self.slots + self.has_neighbour
+        zygotes = 1 if self.warm else 0
+        wanted = self.slots + self.warm + self.has_neighbour
         found = []
         for folder in self.groups:
             leaves = [p.name for p in folder.iterdir() if p.is_dir()]
-            if len(leaves) != wanted:
+            if len(leaves) != wanted + zygotes:
                 found.append(f"{folder}: {leaves}")
         own = {}
         for pid in processes():
@@ -443,8 +447,13 @@ class Host:
             if self.groups and int(uid[0]) in UIDS and "code-sandbox." not in groups or "(deleted)" in groups:
                 found.append(f"process {pid} outside of any sandbox: {groups}")
             if mine or status_field(pid, "PPid") == str(self.launcher):
-                own[pid] = status_field(pid, "NSpid").split()[-1]
-        if sorted(own.values()) != sorted(["1"] * wanted + [v for v in own.values() if v == "2"][:1]):
+                inside = status_field(pid, "NSpid").split()
+                own[pid] = inside[-1] if len(inside) > 1 else "zygote"
+        # The program is 2 in its sandbox, or 3 when it was forked from the zygote.
+        kinds = collections.Counter("program" if v in "23" else v for v in own.values())
+        programs = kinds.pop("program", 0)
+        if kinds != {"1": wanted, **({"zygote": 1} if zygotes else {})} or \
+                not self.warm <= programs <= self.warm + self.has_neighbour:
             found.append(f"processes: {own}")
         namespaces = set()
         for pid in own:
@@ -453,7 +462,8 @@ class Host:
                     namespaces.add(os.readlink(f"/proc/{pid}/ns/{kind}"))
                 except OSError:
                     pass
-        if os.getuid() == 0 and len(namespaces) != 6 * wanted:
+        # A zygote has five of its own, and the launcher's pid namespace.
+        if os.getuid() == 0 and len(namespaces) != 6 * (wanted + zygotes):
             found.append(f"{len(namespaces)} namespaces")
         return found
 
