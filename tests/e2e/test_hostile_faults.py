@@ -102,7 +102,8 @@ if CAN_FREEZE:
 
     def test_processesThatCannotBeKilled_keepTheirPlaceAndNobodyWaits(make_host, freezer):
         # Frozen by version 1 of cgroups a process does not see SIGKILL, as in an uninterruptible wait.
-        host = make_host()
+        # Not started ahead, so that the job's process is the one that was not there before.
+        host = make_host(SANDBOX_WARM_START="off")
         before = set(own_processes(host.launcher))
         job = host.service.submit("import time\ntime.sleep(1)\nprint('ran')", timeout="2s")
 
