@@ -11,6 +11,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <tuple>
 
 #include "base/text.h"
 #include "store/redis_socket.h"
@@ -324,6 +325,23 @@ std::vector<Variable> Variables(const Environment& environment) {
        Integer(&Config::cpus, 0, 4096)},
       {"SANDBOX_OUTPUT", "1MiB", nullptr, "Captured bytes of stdout and of stderr, each",
        Size(&Config::output, kKiB, kGiB)},
+      {"SANDBOX_MAX_CPU_TIME", "60s", nullptr, "Most that a request may ask for as limits.cpu_time",
+       Duration(&Config::max_cpu_time, base::kMillisecond, 24 * base::kHour)},
+      {"SANDBOX_MAX_MEMORY", "1GiB", "1GiB, or SANDBOX_MEMORY when that is more",
+       "Most that a request may ask for as limits.memory_bytes",
+       Size(&Config::max_memory, 4 * kMiB, 1024 * kGiB)},
+      {"SANDBOX_MAX_PROCESSES", "256", "256, or SANDBOX_PROCESSES when that is more",
+       "Most that a request may ask for as limits.processes",
+       Integer(&Config::max_processes, 1, 30'000)},
+      {"SANDBOX_MAX_OUTPUT", "16MiB", "16MiB, or SANDBOX_OUTPUT when that is more",
+       "Most that a request may ask for as limits.output_bytes",
+       Size(&Config::max_output, kKiB, kGiB)},
+      {"SANDBOX_MAX_FILE_BYTES", "256MiB", nullptr,
+       "Most that a request may ask for as limits.file_bytes; 64MiB is what it gets unasked",
+       Size(&Config::max_file_bytes, 64 * kMiB, 1024 * kGiB)},
+      {"SANDBOX_MAX_OPEN_FILES", "4096", nullptr,
+       "Most that a request may ask for as limits.open_files; 1024 is what it gets unasked",
+       Integer(&Config::max_open_files, 1024, 1'000'000)},
       {"SANDBOX_COMPILE_CACHE", "256MiB", nullptr,
        "Compiled programs kept on disk, under STATE_DIR, for sources that come again; 0 keeps none",
        Size(&Config::compile_cache, 0, 1024 * kGiB)},
@@ -435,6 +453,19 @@ base::Result<Config> ReadConfig(const Environment& environment) {
     wrong("SANDBOX_TIMEOUT: '" + base::FormatDuration(config.timeout) +
           "' is not accepted; it must not exceed SANDBOX_MAX_TIMEOUT (" +
           base::FormatDuration(config.max_timeout) + ")");
+  }
+  // What jobs get unasked must be within what they may ask for.
+  for (const auto& [name, fallback, most] :
+       {std::tuple<const char*, int64_t, int64_t&>{"MEMORY", config.memory, config.max_memory},
+        {"PROCESSES", config.processes, config.max_processes},
+        {"OUTPUT", config.output, config.max_output}}) {
+    const std::string variable = std::string("SANDBOX_MAX_") + name;
+    if (fallback > most && environment(variable.c_str())) {
+      wrong(variable + ": '" + std::to_string(most) +
+            "' is not accepted; it must not be less than SANDBOX_" + name + " (" +
+            std::to_string(fallback) + ")");
+    }
+    most = std::max(most, fallback);
   }
   if (!errors.empty()) {
     return base::InvalidArgument(errors);

@@ -59,6 +59,12 @@ struct Config {
   int64_t processes = 0;
   int64_t cpus = 0;
   int64_t output = 0;
+  base::Nanos max_cpu_time = 0;  // these bound the `limits` of a request
+  int64_t max_memory = 0;
+  int64_t max_processes = 0;
+  int64_t max_output = 0;
+  int64_t max_file_bytes = 0;
+  int64_t max_open_files = 0;
   int64_t compile_cache = 0;
   int64_t slots = 0;
   std::string warm_start;  // on, off, or ids of languages with commas between

@@ -89,8 +89,8 @@ void SizeContainers(const Config& config, const language::Registry& languages,
                     docker::BrokerOptions* broker) {
   constexpr int64_t kCompileMemory = 1024 * kMiB;  // executor::Options
   constexpr int64_t kCompileProcesses = 256;
-  broker->memory_bytes = std::max(config.memory, kCompileMemory);
-  broker->processes = std::max(config.processes, kCompileProcesses);
+  broker->memory_bytes = std::max(config.max_memory, kCompileMemory);
+  broker->processes = std::max(config.max_processes, kCompileProcesses);
   for (const language::Language& language : languages.all()) {
     for (const language::Step* step :
          {&language.run, language.compile ? &*language.compile : &language.run}) {
@@ -98,7 +98,9 @@ void SizeContainers(const Config& config, const language::Registry& languages,
       broker->processes = std::max(broker->processes, step->processes);
     }
   }
-  broker->folder_bytes = 2 * sandbox::Limits().file_bytes;  // the work folder and /tmp
+  // The work folder and /tmp, and the files that a job is given.
+  constexpr int64_t kInputs = 64 * kMiB;
+  broker->folder_bytes = 2 * (config.max_file_bytes + kInputs);
   broker->memory_bytes += broker->folder_bytes;
   broker->processes += 16;
   broker->cpus = std::to_string(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));

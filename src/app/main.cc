@@ -212,6 +212,9 @@ class App {
     http_options.max_connections = static_cast<int>(config_.http_max_connections);
     service::Options service_options;
     service_options.max_timeout = config_.max_timeout;
+    service_options.max_limits = {config_.max_cpu_time,   config_.max_memory,
+                                  config_.max_processes,  config_.max_output,
+                                  config_.max_file_bytes, config_.max_open_files};
     service_options.max_wait = http_options.max_wait;
     service_ = std::make_unique<service::Service>(service_options, *store_, offered_);
     server_ = std::make_unique<http::Server>(

@@ -56,6 +56,17 @@ bool IsValidUtf8(std::string_view bytes) {
   return true;
 }
 
+bool HasControlCharacters(std::string_view text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const bool c1 = c == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (c < 0x20 || c == 0x7F || c1) {
+      return true;
+    }
+  }
+  return false;
+}
+
 std::string_view TruncateUtf8(std::string_view bytes, size_t max) {
   if (bytes.size() <= max) {
     return bytes;

@@ -11,6 +11,9 @@ namespace base {
 // Strict UTF-8 as RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
 bool IsValidUtf8(std::string_view bytes);
 
+// Whether it has a control character of ASCII or Latin-1 (C0, DEL, C1). REQUIRES: valid UTF-8.
+bool HasControlCharacters(std::string_view text);
+
 // The longest prefix of `bytes` of at most `max` bytes that does not end inside a UTF-8 sequence.
 // Used when a capture is cut at its cap, so that the cut itself does not make valid text invalid.
 std::string_view TruncateUtf8(std::string_view bytes, size_t max);

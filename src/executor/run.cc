@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "executor/steps.h"
 #include "executor/verdict.h"
 
 namespace executor {
@@ -83,12 +84,7 @@ void Run::Begin() {
 }
 
 void Run::FindCompiled() {
-  CompileInput input;
-  input.toolchain = language_->id + "\n" + language_->tool + "\n" + language_->version + "\n" +
-                    language_->tool_stamp + "\n" + std::string(backend_.isolation());
-  input.argv = language_->compile->argv;
-  input.env = language_->compile->env;
-  input.files.emplace_back(language_->source, job_.submission.code);
+  const CompileInput input = CompileInputOf(*language_, job_.submission, backend_.isolation());
   cache_key_ = CompileCache::Key(input);
   cache_->Find(cache_key_,
                [self = shared_from_this()](std::shared_ptr<const CompiledProgram> program) {
@@ -105,19 +101,7 @@ void Run::FindCompiled() {
 }
 
 void Run::StartCompile() {
-  const language::Step& step = *language_->compile;
-  sandbox::Spec spec;
-  spec.profile = sandbox::Profile::kCompile;
-  spec.language = language_->id;
-  spec.argv = step.argv;
-  spec.env = step.env;
-  spec.files.push_back({language_->source, false, job_.submission.code, nullptr});
-  spec.limits.wall_time = options_.compile_timeout;
-  spec.limits.memory_bytes = std::max(options_.compile_memory_bytes, step.memory_bytes);
-  spec.limits.processes = std::max(options_.compile_processes, step.processes);
-  spec.limits.output_bytes = options_.output_bytes;
-  spec.collect.push_back(step.output);
-  Launch(std::move(spec), {}, &Run::CompileEnded);
+  Launch(CompileSpec(options_, *language_, job_.submission), {}, &Run::CompileEnded);
 }
 
 void Run::CompileEnded(sandbox::RunResult result) {
@@ -142,24 +126,7 @@ void Run::CompileEnded(sandbox::RunResult result) {
 }
 
 void Run::StartRun() {
-  const language::Step& step = language_->run;
-  sandbox::Spec spec;
-  spec.profile = sandbox::Profile::kRun;
-  spec.language = language_->id;
-  spec.argv = step.argv;
-  spec.env = step.env;
-  if (language_->compile) {
-    spec.files.push_back({language_->compile->output, true, "", binary_});
-  } else {
-    spec.files.push_back({language_->source, false, job_.submission.code, nullptr});
-  }
-  spec.stdin_data = job_.submission.stdin_data;
-  const base::Nanos asked = job_.submission.timeout;
-  spec.limits.wall_time = asked > 0 ? asked : options_.timeout;
-  spec.limits.memory_bytes = std::max(options_.memory_bytes, step.memory_bytes);
-  spec.limits.processes = std::max(options_.processes, step.processes);
-  spec.limits.output_bytes = options_.output_bytes;
-  Launch(std::move(spec), TellOnce(), &Run::RunEnded);
+  Launch(RunSpec(options_, *language_, job_.submission, binary_), TellOnce(), &Run::RunEnded);
 }
 
 void Run::RunEnded(sandbox::RunResult result) {

@@ -228,6 +228,9 @@ void Handlers::Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchan
     case Endpoint::kExecute:
       Execute(std::move(request), std::move(exchange));
       return;
+    case Endpoint::kBatch:
+      Batch(std::move(request), std::move(exchange));
+      return;
     case Endpoint::kGetJob:
       GetJob(std::move(request), std::move(exchange));
       return;

@@ -42,6 +42,9 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   void Health(bool details, const Request& request, std::shared_ptr<Exchange> exchange);
   void Languages(std::shared_ptr<Exchange> exchange);
   void Execute(Request request, std::shared_ptr<Exchange> exchange);
+  void Batch(Request request, std::shared_ptr<Exchange> exchange);
+  void WaitForBatch(const service::Service::Batch& batch, const std::string& request_id,
+                    const std::shared_ptr<Exchange>& exchange);
   void GetJob(Request request, std::shared_ptr<Exchange> exchange);
   void CancelJob(Request request, std::shared_ptr<Exchange> exchange);
   void ListJobs(const Request& request, std::shared_ptr<Exchange> exchange);

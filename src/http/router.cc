@@ -21,6 +21,7 @@ constexpr std::array kRoutes = {
     Route{"GET", "/health/live", Endpoint::kLive, ""},
     Route{"GET", "/health/ready", Endpoint::kReady, ""},
     Route{"POST", "/v1/execute", Endpoint::kExecute, ""},
+    Route{"POST", "/v1/batch", Endpoint::kBatch, ""},
     Route{"GET", "/v1/execute", Endpoint::kList, "language status since limit cursor"},
     Route{"GET", "/v1/execute/{id}", Endpoint::kGetJob, "wait"},
     Route{"DELETE", "/v1/execute/{id}", Endpoint::kCancel, ""},

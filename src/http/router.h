@@ -32,6 +32,7 @@ enum class Endpoint {
   kLive,
   kReady,
   kExecute,
+  kBatch,
   kList,
   kGetJob,
   kCancel,

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/time.h"
 
@@ -38,12 +40,34 @@ enum class Verdict {
 std::string_view ToString(Verdict verdict);  // "ok", "compile_error", ...
 std::optional<Verdict> ParseVerdict(std::string_view text);
 
+// A file of the work folder. `path` is relative, as job/paths.h has it; `content` any bytes.
+struct SourceFile {
+  std::string path;
+  std::string content;
+};
+
+// Of the run step, as the client asks for them; 0: the service's default.
+struct Limits {
+  base::Nanos cpu_time = 0;
+  int64_t memory_bytes = 0;
+  int64_t processes = 0;
+  int64_t output_bytes = 0;  // of stdout and of stderr, each
+  int64_t file_bytes = 0;    // what the program may write, beside the files that it is given
+  int64_t open_files = 0;
+};
+
 struct Submission {
-  std::string language;  // canonical id once accepted
-  std::string code;
+  std::string language;    // canonical id once accepted
+  std::string entrypoint;  // path of the file that is compiled or run; empty: the language's name
+  std::string code;        // its content, once accepted
+  std::vector<SourceFile> files;  // the others, once accepted
   std::string stdin_data;
+  std::vector<std::string> args;                         // of the program
+  std::vector<std::pair<std::string, std::string>> env;  // of the program, beside the language's
+  std::vector<std::string> compiler_args;
   base::Nanos timeout = 0;  // of the run step; 0: the service's default
-  int priority = 0;         // higher runs first among the jobs of the same tenant
+  Limits limits;
+  int priority = 0;  // higher runs first among the jobs of the same tenant
 };
 
 constexpr int kMinPriority = -10;

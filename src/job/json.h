@@ -25,13 +25,37 @@ struct ParseError {
 
 struct ParsedSubmission {
   Submission submission;
-  base::Nanos wait = 0;  // the `wait` member: how long the client wants to wait for the result
+  bool has_code = false;  // `code` was given, perhaps empty
+  base::Nanos wait = 0;   // the `wait` member: how long the client wants to wait for the result
 };
 
+// An element of a batch.
+struct BatchItem {
+  ParsedSubmission parsed;
+  std::vector<FieldError> errors;  // when not empty, it is refused
+};
+
+struct ParsedBatch {
+  std::vector<BatchItem> jobs;
+  base::Nanos wait = 0;  // for all of them
+};
+
+constexpr size_t kMaxBatch = 1000;
+constexpr size_t kMaxFiles = 1000;
+constexpr size_t kMaxArgs = 1000;
+constexpr size_t kMaxVariables = 128;
+constexpr size_t kMaxArgsBytes = 64 << 10;  // of all arguments; of all variables likewise
+constexpr size_t kMaxCompilerArgs = 64;
+
 // Reads the body of POST /v1/execute: strict UTF-8, nesting up to 64, no duplicate or unknown keys,
-// no wrong types. Ranges that depend on configuration (timeout's maximum, known languages) are the
-// service's. Returns true and fills `out`, or false and fills `error`.
+// no wrong types. Files are decoded; their paths, the names of variables and all numbers are within
+// what this header and paths.h bound. What depends on configuration (maxima, known languages, which
+// file is the entrypoint) is the service's. Returns true and fills `out`, or false and fills
+// `error`.
 [[nodiscard]] bool ParseSubmission(std::string_view body, ParsedSubmission* out, ParseError* error);
+
+// Reads the body of POST /v1/batch. False only when it is wrong as a whole.
+[[nodiscard]] bool ParseBatch(std::string_view body, ParsedBatch* out, ParseError* error);
 
 // The public form of a job, as GET /v1/execute/{id} returns it. `stdout`/`stderr` that are not
 // valid UTF-8 are base64 with "stdout_encoding": "base64".

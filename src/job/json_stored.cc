@@ -33,6 +33,44 @@ void StoreStep(const Step& step, JsonWriter* w) {
   StoreUsage(step.usage, w);
 }
 
+// Lists that are empty are left out.
+void StoreList(std::string_view key, const std::vector<std::string>& list, JsonWriter* w) {
+  if (list.empty()) {
+    return;
+  }
+  w->BeginArray(key);
+  for (const std::string& element : list) {
+    w->StoredElement(element);
+  }
+  w->EndArray();
+}
+
+// `store(element)` writes the members of one.
+template <typename T, typename Store>
+void StoreObjects(std::string_view key, const std::vector<T>& list, JsonWriter* w, Store store) {
+  if (list.empty()) {
+    return;
+  }
+  w->BeginArray(key);
+  for (const T& element : list) {
+    w->BeginElement();
+    store(element);
+    w->EndObject();
+  }
+  w->EndArray();
+}
+
+void StoreLimits(const Limits& limits, JsonWriter* w) {
+  w->BeginObject("limits");
+  w->Int("cpu_time", limits.cpu_time);
+  w->Int("memory", limits.memory_bytes);
+  w->Int("processes", limits.processes);
+  w->Int("output", limits.output_bytes);
+  w->Int("files", limits.file_bytes);
+  w->Int("open_files", limits.open_files);
+  w->EndObject();
+}
+
 // Reads members of a stored object. The first wrong or missing one makes `ok()` false.
 class StoredReader {
  public:
@@ -65,8 +103,51 @@ class StoredReader {
     return value->get_bool();
   }
 
-  std::string Bytes(std::string_view key) {
+  std::string Bytes(std::string_view key) { return Bytes(Find(key)); }
+
+  // The following are absent in older records and where there is nothing to say.
+
+  std::string OptionalBytes(std::string_view key) {
+    return Find(key) == nullptr ? std::string() : Bytes(key);
+  }
+
+  int64_t IntOrZero(std::string_view key) { return Find(key) == nullptr ? 0 : Int(key); }
+
+  std::vector<std::string> OptionalList(std::string_view key) {
+    std::vector<std::string> out;
+    for (const json::value& element : Elements(key)) {
+      out.push_back(Bytes(&element));
+    }
+    return out;
+  }
+
+  // Calls `load(reader)` with a reader of each object in a list.
+  template <typename Load>
+  void OptionalObjects(std::string_view key, Load load) {
+    for (const json::value& element : Elements(key)) {
+      if (!element.is_object()) {
+        ok_ = false;
+        return;
+      }
+      StoredReader inner(element.get_object());
+      load(inner);
+      ok_ = ok_ && inner.ok_;
+    }
+  }
+
+  const json::object* OptionalObject(std::string_view key) {
     const json::value* value = Find(key);
+    if (value == nullptr) {
+      return nullptr;
+    }
+    ok_ = ok_ && value->is_object();
+    return value->if_object();
+  }
+
+ private:
+  static std::string Copy(const json::string& text) { return {text.data(), text.size()}; }
+
+  std::string Bytes(const json::value* value) {
     if (value != nullptr && value->is_string()) {
       return Copy(value->get_string());
     }
@@ -82,17 +163,15 @@ class StoredReader {
     return {};
   }
 
-  const json::object* OptionalObject(std::string_view key) {
+  const json::array& Elements(std::string_view key) {
+    static const json::array kNone;
     const json::value* value = Find(key);
     if (value == nullptr) {
-      return nullptr;
+      return kNone;
     }
-    ok_ = ok_ && value->is_object();
-    return value->if_object();
+    ok_ = ok_ && value->is_array();
+    return value->is_array() ? value->get_array() : kNone;
   }
-
- private:
-  static std::string Copy(const json::string& text) { return {text.data(), text.size()}; }
 
   const json::value* Find(std::string_view key) const {
     return object_.if_contains(json::string_view(key.data(), key.size()));
@@ -143,7 +222,22 @@ bool LoadSubmission(const json::object& object, Submission* submission) {
   submission->code = r.Bytes("code");
   submission->stdin_data = r.Bytes("stdin");
   submission->timeout = r.Int("timeout");
-  submission->priority = r.OptionalInt("priority").value_or(0);  // absent in older records
+  submission->priority = static_cast<int>(r.IntOrZero("priority"));
+  submission->entrypoint = r.OptionalBytes("entrypoint");
+  r.OptionalObjects("files", [&](StoredReader& file) {
+    submission->files.push_back({file.Bytes("path"), file.Bytes("content")});
+  });
+  submission->args = r.OptionalList("args");
+  r.OptionalObjects("env", [&](StoredReader& variable) {
+    submission->env.emplace_back(variable.Bytes("name"), variable.Bytes("value"));
+  });
+  submission->compiler_args = r.OptionalList("compiler_args");
+  if (const json::object* found = r.OptionalObject("limits")) {
+    StoredReader limits(*found);
+    submission->limits = {limits.Int("cpu_time"), limits.Int("memory"), limits.Int("processes"),
+                          limits.Int("output"),   limits.Int("files"),  limits.Int("open_files")};
+    return r.ok() && limits.ok();
+  }
   return r.ok();
 }
 
@@ -174,6 +268,20 @@ std::string EncodeSubmission(const Submission& submission) {
   w.StoredBytes("stdin", submission.stdin_data);
   w.Int("timeout", submission.timeout);
   w.Int("priority", submission.priority);
+  if (!submission.entrypoint.empty()) {
+    w.StoredBytes("entrypoint", submission.entrypoint);
+  }
+  StoreObjects("files", submission.files, &w, [&](const SourceFile& file) {
+    w.StoredBytes("path", file.path);
+    w.StoredBytes("content", file.content);
+  });
+  StoreList("args", submission.args, &w);
+  StoreObjects("env", submission.env, &w, [&](const auto& variable) {
+    w.StoredBytes("name", variable.first);
+    w.StoredBytes("value", variable.second);
+  });
+  StoreList("compiler_args", submission.compiler_args, &w);
+  StoreLimits(submission.limits, &w);
   return w.Take();
 }
 

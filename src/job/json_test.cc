@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "job/json_tree.h"
 
 namespace job {
 namespace {
@@ -209,6 +210,131 @@ TEST(StoredSubmission, KeepsThePriorityAndReadsRecordsWithoutOne) {
       DecodeSubmission(R"({"v":1,"language":"go","code":"","stdin":"","timeout":0})")->priority, 0);
 }
 
+TEST(ParseSubmission, TakesFilesArgumentsEnvironmentAndLimits) {
+  const Submission s =
+      Accept(R"({"language":"go","entrypoint":"a/b.go","files":[)"
+             R"({"path":"a/b.go","content":"x"},)"
+             R"({"encoding":"base64","content":"AP8=","path":"data é.bin"}],)"
+             R"("args":["-x","","\u00e9"],"env":{"B":"2","A":"1"},"compiler_args":["-O"],)"
+             R"("limits":{"cpu_time":"1.5s","memory_bytes":1,"processes":2,"output_bytes":3,)"
+             R"("file_bytes":4,"open_files":5}})")
+          .submission;
+  EXPECT_EQ(s.entrypoint, "a/b.go");
+  ASSERT_EQ(s.files.size(), 2U);
+  EXPECT_EQ(s.files[0].content, "x");
+  EXPECT_EQ(s.files[1].path, "data é.bin");
+  EXPECT_EQ(s.files[1].content, "\0\xFF"s);
+  EXPECT_EQ(s.args, (std::vector<std::string>{"-x", "", "é"}));
+  ASSERT_EQ(s.env.size(), 2U);
+  EXPECT_EQ(s.env[0], (std::pair<std::string, std::string>("B", "2")));
+  EXPECT_EQ(s.compiler_args, std::vector<std::string>{"-O"});
+  EXPECT_EQ(s.limits.cpu_time, 1500 * base::kMillisecond);
+  EXPECT_EQ(s.limits.memory_bytes, 1);
+  EXPECT_EQ(s.limits.open_files, 5);
+}
+
+TEST(ParseSubmission, KnowsCodeFromNoCode) {
+  EXPECT_TRUE(Accept(R"({"language":"go","code":""})").has_code);
+  EXPECT_FALSE(Accept(R"({"language":"go","files":[]})").has_code);
+}
+
+TEST(ParseSubmission, ChecksFiles) {
+  const auto fields = [](const std::string& files) {
+    return WrongFields(R"({"language":"go","code":"","files":)" + files + "}");
+  };
+  EXPECT_EQ(fields("{}"), "files");
+  EXPECT_EQ(fields("null"), "files");
+  EXPECT_EQ(fields("[1]"), "files[0]");
+  EXPECT_EQ(fields("[{}]"), "files[0].path,files[0].content");
+  EXPECT_EQ(fields(R"([{"path":"a","content":"","mode":1}])"), "files[0].mode");
+  EXPECT_EQ(fields(R"([{"path":"a","content":1}])"), "files[0].content");
+  EXPECT_EQ(fields(R"([{"path":"a","content":"","content":""}])"), "files[0].content");
+  EXPECT_EQ(fields(R"([{"path":"a","content":"","encoding":"hex"}])"), "files[0].encoding");
+  EXPECT_EQ(fields(R"([{"path":"a","content":"*","encoding":"base64"}])"), "files[0].content");
+  EXPECT_EQ(fields(R"([{"path":"a","content":""},{"path":"../b","content":""}])"), "files[1].path");
+  std::string many = "[";
+  for (size_t i = 0; i <= kMaxFiles; ++i) {
+    many += (i == 0 ? "{" : ",{") + R"("path":"f)"s + std::to_string(i) + R"(","content":""})";
+  }
+  EXPECT_EQ(fields(many + "]"), "files");
+}
+
+TEST(ParseSubmission, ChecksArgumentsAndEnvironment) {
+  const auto fields = [](const std::string& more) {
+    return WrongFields(R"({"language":"go","code":"",)" + more + "}");
+  };
+  EXPECT_EQ(fields(R"("args":"x")"), "args");
+  EXPECT_EQ(fields(R"("args":["a",1])"), "args[1]");
+  EXPECT_EQ(fields(R"("args":["a\u0000b"])"), "args[0]");
+  EXPECT_EQ(fields(R"("args":[")" + std::string(kMaxArgsBytes, 'x') + R"("])"), "args");
+  EXPECT_EQ(fields(R"("compiler_args":[[]])"), "compiler_args[0]");
+  EXPECT_EQ(fields(R"("env":["A=1"])"), "env");
+  EXPECT_EQ(fields(R"("env":{"A":1})"), "env.A");
+  EXPECT_EQ(fields(R"("env":{"A":"\u0000"})"), "env.A");
+  EXPECT_EQ(fields(R"("env":{"A":"","A":""})"), "env.A");
+  EXPECT_EQ(fields(R"("env":{"A=B":"","":"","1A":"","LD_PRELOAD":"","PATH":""})"),
+            "env.A=B,env.,env.1A,env.LD_PRELOAD,env.PATH");
+  EXPECT_EQ(fields(R"("env":{"A":")" + std::string(kMaxArgsBytes, 'x') + R"("})"), "env");
+}
+
+TEST(ParseSubmission, ChecksLimits) {
+  const auto fields = [](const std::string& limits) {
+    return WrongFields(R"({"language":"go","code":"","limits":)" + limits + "}");
+  };
+  EXPECT_EQ(fields("[]"), "limits");
+  EXPECT_EQ(fields(R"({"memory":1})"), "limits.memory");
+  EXPECT_EQ(fields(R"({"memory_bytes":0,"processes":-1,"output_bytes":1.5,"open_files":"1"})"),
+            "limits.memory_bytes,limits.processes,limits.output_bytes,limits.open_files");
+  EXPECT_EQ(fields(R"({"cpu_time":1})"), "limits.cpu_time");
+  EXPECT_EQ(fields(R"({"cpu_time":"0s"})"), "limits.cpu_time");
+}
+
+TEST(ParseSubmission, BoundsTheNumberOfValues) {
+  std::string body = R"({"language":"go","code":"","args":[)";
+  for (size_t i = 0; i < kMaxJsonValues; ++i) {
+    body += "0,";
+  }
+  EXPECT_EQ(WrongFields(body + "0]}"), "");
+}
+
+TEST(ParseBatch, ReadsEachInItsPlace) {
+  ParsedBatch batch;
+  ParseError error;
+  ASSERT_TRUE(ParseBatch(R"({"wait":"2s","jobs":[{"language":"go","code":"a"},)"
+                         R"({"language":"go"},{"language":"go","code":"c","wait":"1s"}]})",
+                         &batch, &error));
+  EXPECT_EQ(batch.wait, 2 * base::kSecond);
+  ASSERT_EQ(batch.jobs.size(), 3U);
+  EXPECT_TRUE(batch.jobs[0].errors.empty());
+  EXPECT_EQ(batch.jobs[0].parsed.submission.code, "a");
+  ASSERT_EQ(batch.jobs[1].errors.size(), 1U);
+  EXPECT_EQ(batch.jobs[1].errors[0].field, "code");
+  ASSERT_EQ(batch.jobs[2].errors.size(), 1U);
+  EXPECT_EQ(batch.jobs[2].errors[0].field, "wait");
+}
+
+TEST(ParseBatch, RefusesWhatIsNone) {
+  const auto field = [](const std::string& body) {
+    ParsedBatch batch;
+    ParseError error;
+    EXPECT_FALSE(ParseBatch(body, &batch, &error)) << body;
+    return error.malformed || error.errors.empty() ? "?" : error.errors[0].field;
+  };
+  EXPECT_EQ(field("["), "?");
+  EXPECT_EQ(field("[]"), "");
+  EXPECT_EQ(field("{}"), "jobs");
+  EXPECT_EQ(field(R"({"jobs":[]})"), "jobs");
+  EXPECT_EQ(field(R"({"jobs":{}})"), "jobs");
+  EXPECT_EQ(field(R"({"jobs":[1]})"), "jobs[0]");
+  EXPECT_EQ(field(R"({"jobs":[{}],"job":1})"), "job");
+  EXPECT_EQ(field(R"({"jobs":[{}],"wait":"x"})"), "wait");
+  std::string many = R"({"jobs":[{})";
+  for (size_t i = 0; i < kMaxBatch; ++i) {
+    many += ",{}";
+  }
+  EXPECT_EQ(field(many + "]}"), "jobs");
+}
+
 TEST(ParseSubmission, ChecksTheLanguage) {
   const auto body = [](const std::string& language) {
     return R"({"code":"","language":")" + language + "\"}";
@@ -240,18 +366,42 @@ TEST(StoredSubmission, IsByteExact) {
   s.code = "a\0\xFF\xC3\xA9\"\\\n"s;
   s.stdin_data = "\0\x01\x1F\x7F é \xF0\x9F\x98\x80"s;
   s.timeout = 1'500'000'001;
+  s.entrypoint = "a/b.go";
+  s.files = {{"x", "\0\xFF"s}, {"y é", ""}};
+  s.args = {"", "\xFF"s, "a b"};
+  s.env = {{"A", "\x80"s}, {"B", ""}};
+  s.compiler_args = {"-O"};
+  s.limits = {1, 2, 3, 4, 5, 6};
   const auto loaded = DecodeSubmission(EncodeSubmission(s));
   ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
   EXPECT_EQ(loaded->language, s.language);
   EXPECT_EQ(loaded->code, s.code);
   EXPECT_EQ(loaded->stdin_data, s.stdin_data);
   EXPECT_EQ(loaded->timeout, s.timeout);
+  EXPECT_EQ(loaded->entrypoint, s.entrypoint);
+  ASSERT_EQ(loaded->files.size(), 2U);
+  EXPECT_EQ(loaded->files[0].path, "x");
+  EXPECT_EQ(loaded->files[0].content, s.files[0].content);
+  EXPECT_EQ(loaded->files[1].path, "y é");
+  EXPECT_EQ(loaded->args, s.args);
+  EXPECT_EQ(loaded->env, s.env);
+  EXPECT_EQ(loaded->compiler_args, s.compiler_args);
+  EXPECT_EQ(loaded->limits.cpu_time, 1);
+  EXPECT_EQ(loaded->limits.memory_bytes, 2);
+  EXPECT_EQ(loaded->limits.processes, 3);
+  EXPECT_EQ(loaded->limits.output_bytes, 4);
+  EXPECT_EQ(loaded->limits.file_bytes, 5);
+  EXPECT_EQ(loaded->limits.open_files, 6);
 }
 
 TEST(StoredSubmission, RefusesDamage) {
-  for (const char* stored : {"", "{}", "[]", R"({"v":1})", R"({"v":2,"language":"go"})",
-                             R"({"v":1,"language":"go","code":{"base64":"!"},"stdin":"",)"
-                             R"("timeout":0})"}) {
+  for (const char* stored :
+       {"", "{}", "[]", R"({"v":1})", R"({"v":2,"language":"go"})",
+        R"({"v":1,"language":"go","code":{"base64":"!"},"stdin":"",)"
+        R"("timeout":0})",
+        R"({"v":1,"language":"go","code":"","stdin":"","timeout":0,"files":[1]})",
+        R"({"v":1,"language":"go","code":"","stdin":"","timeout":0,"args":[1]})",
+        R"({"v":1,"language":"go","code":"","stdin":"","timeout":0,"limits":{}})"}) {
     EXPECT_FALSE(DecodeSubmission(stored).has_value()) << stored;
   }
 }

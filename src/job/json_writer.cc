@@ -48,10 +48,14 @@ void AppendQuoted(std::string_view text, std::string* out) {
 
 }  // namespace
 
-void JsonWriter::Key(std::string_view key) {
-  if (out_.back() != '{') {
+void JsonWriter::Comma() {
+  if (out_.back() != '{' && out_.back() != '[') {
     out_ += ',';
   }
+}
+
+void JsonWriter::Key(std::string_view key) {
+  Comma();
   AppendQuoted(key, &out_);
   out_ += ':';
 }
@@ -105,9 +109,34 @@ void JsonWriter::StoredBytes(std::string_view key, std::string_view bytes) {
   EndObject();
 }
 
+void JsonWriter::StoredElement(std::string_view bytes) {
+  if (!base::IsValidUtf8(bytes)) {
+    BeginElement();
+    String("base64", base::Base64Encode(bytes));
+    EndObject();
+    return;
+  }
+  Comma();
+  AppendQuoted(bytes, &out_);
+}
+
 void JsonWriter::BeginObject(std::string_view key) {
   Key(key);
   out_ += '{';
+}
+
+void JsonWriter::BeginElement() {
+  Comma();
+  out_ += '{';
+}
+
+void JsonWriter::BeginArray(std::string_view key) {
+  Key(key);
+  out_ += '[';
+}
+
+void JsonWriter::EndArray() {
+  out_ += ']';
 }
 
 void JsonWriter::EndObject() {

@@ -8,9 +8,9 @@
 
 namespace job {
 
-// Appends members of JSON objects to a string. Members appear in the order of the calls; the caller
-// closes what it opens. Strings must be valid UTF-8 unless a method says otherwise. Not
-// thread-safe.
+// Appends members of JSON objects and elements of lists to a string. They appear in the order of
+// the calls; the caller closes what it opens. Strings must be valid UTF-8 unless a method says
+// otherwise. Not thread-safe.
 class JsonWriter {
  public:
   // The outermost object is opened by the constructor and closed by Take.
@@ -29,12 +29,20 @@ class JsonWriter {
   // Any bytes: `key` with the text, or with {"base64": "..."}.
   void StoredBytes(std::string_view key, std::string_view bytes);
 
+  // Any bytes, as an element of a list: the text, or {"base64": "..."}.
+  void StoredElement(std::string_view bytes);
+
   void BeginObject(std::string_view key);
+  void BeginElement();  // an object as an element of a list
   void EndObject();
+
+  void BeginArray(std::string_view key);
+  void EndArray();
 
   std::string Take();
 
  private:
+  void Comma();
   void Key(std::string_view key);
 
   std::string out_;

@@ -107,7 +107,7 @@ std::string Stamp(const std::string& tool) {
 
 void ExpandStep(const Language& language, std::vector<std::string>* argv) {
   for (std::string& arg : *argv) {
-    arg = Expand(Expand(arg, "{tool}", language.tool), "{source}", language.source);
+    arg = Expand(arg, "{tool}", language.tool);
   }
 }
 

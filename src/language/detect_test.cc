@@ -57,7 +57,7 @@ TEST_F(ToolTest, Detect_TakesTheFirstCandidateThatAnswers) {
   EXPECT_TRUE(language_.available) << language_.unavailable_reason;
   EXPECT_EQ(language_.tool, tool);
   EXPECT_EQ(language_.version, "1.25");
-  EXPECT_THAT(language_.run.argv, ElementsAre(tool, "main.toy"));
+  EXPECT_THAT(language_.run.argv, ElementsAre(tool, "{source}"));
 }
 
 TEST_F(ToolTest, Detect_SaysThatNothingWasFound) {
@@ -117,7 +117,7 @@ TEST_F(ToolTest, Detect_LooksWhereJobsRun) {
   Detect();
   EXPECT_EQ(language_.tool, "/usr/bin/toy") << language_.unavailable_reason;
   EXPECT_EQ(language_.version, "2.5");
-  EXPECT_THAT(language_.run.argv, ElementsAre("/usr/bin/toy", "main.toy"));
+  EXPECT_THAT(language_.run.argv, ElementsAre("/usr/bin/toy", "{source}"));
 }
 
 TEST_F(ToolTest, Detect_NamesThePlaceThatHasNoTool) {

@@ -8,6 +8,7 @@
 
 #include "language/detect.h"
 #include "language/loader.h"
+#include "language/pattern.h"
 #include "language/warm_up.h"
 
 namespace language {
@@ -16,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr base::Nanos kWarmUpDeadline = 15 * base::kMinute;
+constexpr size_t kMaxCompilerArg = 200;
 
 base::Result<std::vector<std::string>> ListFiles(const std::string& folder) {
   std::vector<std::string> files;
@@ -46,6 +48,25 @@ base::Result<std::string> ReadFile(const std::string& path) {
 }
 
 }  // namespace
+
+std::vector<std::string> StepArgv(const Step& step, std::string_view source,
+                                  const std::vector<std::string>& compiler_args) {
+  std::vector<std::string> argv;
+  for (const std::string& arg : step.argv) {
+    if (arg == kCompilerArgs) {
+      argv.insert(argv.end(), compiler_args.begin(), compiler_args.end());
+    } else {
+      argv.push_back(Expand(arg, "{source}", source));
+    }
+  }
+  return argv;
+}
+
+bool AcceptsCompilerArg(const Language& language, const std::string& arg) {
+  return arg.size() <= kMaxCompilerArg &&
+         std::any_of(language.compiler_args.begin(), language.compiler_args.end(),
+                     [&](const std::string& pattern) { return FullMatch(arg, pattern.c_str()); });
+}
 
 base::Result<Registry> Registry::Load(const std::string& folder) {
   const base::Result<std::vector<std::string>> files = ListFiles(folder);

@@ -15,7 +15,8 @@
 namespace language {
 
 struct Step {
-  std::vector<std::string> argv;  // {tool} and {source} already replaced after Detect
+  // {tool} is already replaced after Detect; the rest by StepArgv.
+  std::vector<std::string> argv;
   std::vector<std::pair<std::string, std::string>> env;
   std::string output;        // compile: the file that the run step needs
   int64_t memory_bytes = 0;  // 0: the service's default; else at least this much
@@ -36,7 +37,7 @@ struct Language {
   std::string name;
   std::vector<std::string> aliases;
   std::vector<std::string> extensions;
-  std::string source;              // file name of the submitted code in the work folder
+  std::string source;              // file name of the submitted code, unless the client names it
   std::string sample;              // a program that prints a greeting
   std::string install;             // what to type when the toolchain is absent
   std::vector<std::string> tools;  // candidates: absolute paths, or names looked up in PATH
@@ -45,6 +46,7 @@ struct Language {
   std::optional<Step> compile;
   Step run;
   std::optional<WarmUp> warm_up;
+  std::vector<std::string> compiler_args;  // regular expressions: what clients may pass
 
   // Set by Detect.
   bool available = false;
@@ -53,6 +55,14 @@ struct Language {
   std::string tool_stamp;  // size and time of the tool's file: an update may keep the version
   std::string unavailable_reason;
 };
+
+// The command of a step for the entrypoint `source`: {source} replaced, and the element
+// {compiler_args} by the client's.
+std::vector<std::string> StepArgv(const Step& step, std::string_view source,
+                                  const std::vector<std::string>& compiler_args);
+
+// Whether clients may pass `arg` to the compiler, or to the interpreter where there is none.
+bool AcceptsCompilerArg(const Language& language, const std::string& arg);
 
 // A read-only folder of ours that every sandbox shows at `target`.
 struct CacheMount {

@@ -285,6 +285,20 @@ LoadedLanguage Read(const toml::table& root, const std::string& file, std::strin
     }
     table.Finish();
   }
+  out.compiler_args = top.Strings("compiler_args", false);
+  for (const std::string& pattern : out.compiler_args) {
+    if (const base::Result<void> sound = CheckPattern(pattern); !sound) {
+      top.FailAt("compiler_args", sound.error().message);
+    }
+  }
+  const Step& taking = out.compile ? *out.compile : out.run;
+  const bool placed =
+      std::count(taking.argv.begin(), taking.argv.end(), std::string(kCompilerArgs)) == 1;
+  if (placed == out.compiler_args.empty()) {
+    top.FailAt("compiler_args", "and the element '" + std::string(kCompilerArgs) + "' of " +
+                                    (out.compile ? "compile" : "run") +
+                                    ".argv must be there both or neither");
+  }
   top.Finish();
   return loaded;
 }

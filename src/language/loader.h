@@ -18,6 +18,9 @@ struct LoadedLanguage {
 // keys, wrong types and values out of range are kInvalidArgument, "file:line: what is wrong".
 base::Result<LoadedLanguage> ParseLanguage(std::string_view text, const std::string& file);
 
+// The element of a step's argv that stands for the client's compiler arguments.
+inline constexpr std::string_view kCompilerArgs = "{compiler_args}";
+
 // Replaces every `name` (such as "{tool}") in `text` by `value`.
 std::string Expand(std::string text, std::string_view name, std::string_view value);
 

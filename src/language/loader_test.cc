@@ -124,6 +124,26 @@ TEST(ParseLanguage, OnlyAnInterpreterStartsWarm) {
             "x.toml:13: 'compile.warm' is not a known key");
 }
 
+TEST(ParseLanguage, TakesCompilerArgumentsWithTheirPlaceOnly) {
+  const std::string both = "there both or neither";
+  EXPECT_THAT(ErrorOf("sample =", "compiler_args = ['-O']\nsample ="), HasSubstr(both));
+  EXPECT_THAT(ErrorOf("\"{source}\"", "\"{source}\", \"{compiler_args}\""), HasSubstr(both));
+  const std::string placed = Replace(kGood, "\"{source}\"", "\"{compiler_args}\", \"./{source}\"");
+  const auto wrong =
+      ParseLanguage(Replace(placed, "sample =", "compiler_args = ['(']\nsample ="), "x.toml");
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(wrong.error().message, HasSubstr("x.toml:6: 'compiler_args' is not a regular"));
+  const auto loaded =
+      ParseLanguage(Replace(placed, "sample =", "compiler_args = ['-O']\nsample ="), "x.toml");
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  const Step& step = *loaded->language.compile;
+  EXPECT_THAT(StepArgv(step, "a/{source}.toy", {"-O", "{source}"}),
+              ElementsAre("{tool}", "-O", "{source}", "./a/{source}.toy"));
+  EXPECT_THAT(StepArgv(step, "b", {}), ElementsAre("{tool}", "./b"));
+  EXPECT_TRUE(AcceptsCompilerArg(loaded->language, "-O"));
+  EXPECT_FALSE(AcceptsCompilerArg(loaded->language, "-OO"));
+}
+
 TEST(ParseLanguage, RefusesBrokenToml) {
   EXPECT_THAT(ErrorOf("name = \"Toy\"", "name = \"Toy"), HasSubstr("x.toml:2: "));
   EXPECT_THAT(ErrorOf("name = \"Toy\"", "name = \"Toy\"\nname = \"Toy\""), HasSubstr("x.toml:3: "));

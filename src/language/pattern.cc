@@ -19,10 +19,16 @@ constexpr size_t kMaxText = 2048;
 }  // namespace
 
 base::Result<void> CheckOneGroup(const std::string& pattern) {
+  base::Result<void> sound = CheckPattern(pattern);
+  if (sound && std::regex(pattern).mark_count() != 1) {
+    return base::InvalidArgument("must have exactly one group");
+  }
+  return sound;
+}
+
+base::Result<void> CheckPattern(const std::string& pattern) {
   try {
-    if (std::regex(pattern).mark_count() != 1) {
-      return base::InvalidArgument("must have exactly one group");
-    }
+    const std::regex read(pattern);
     return {};
   } catch (const std::regex_error& e) {
     return base::InvalidArgument("is not a regular expression: " + base::Printable(e.what()));
@@ -42,7 +48,11 @@ std::optional<std::string> FindGroup(const std::string& text, const std::string&
 }
 
 bool FullMatch(const std::string& text, const char* pattern) {
-  return text.size() <= kMaxText && std::regex_match(text, std::regex(pattern));
+  try {
+    return text.size() <= kMaxText && std::regex_match(text, std::regex(pattern));
+  } catch (const std::regex_error&) {  // its bound on work: as good as no match
+    return false;
+  }
 }
 
 }  // namespace language

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "service/validate.h"
 
 namespace service {
 namespace {
@@ -40,50 +41,17 @@ Refusal FromStore(const base::Error& error) {
   return {Refusal::Kind::kInternal, "the job store failed", {}};
 }
 
-std::string AcceptedLanguages(const language::Registry& languages) {
-  std::string ids;
-  for (const language::Language& l : languages.all()) {
-    if (l.available) {
-      ids += (ids.empty() ? "" : ", ") + l.id;
-    }
-  }
-  return ids.empty() ? "no language is available" : "must be one of: " + ids;
+Refusal Invalid(std::vector<job::FieldError> errors) {
+  return {Refusal::Kind::kInvalid, "the submission is not valid", std::move(errors)};
 }
 
-// Checks what depends on configuration and makes the language canonical.
-std::vector<job::FieldError> Validate(const Options& options, const language::Registry& languages,
-                                      job::ParsedSubmission* parsed) {
-  std::vector<job::FieldError> errors;
-  job::Submission& s = parsed->submission;
-  const language::Language* found = languages.Find(s.language);
-  if (found == nullptr) {
-    errors.push_back({"language", AcceptedLanguages(languages)});
-  } else if (!found->available) {
-    std::string message = found->name + " is not available";
-    if (!found->unavailable_reason.empty()) {
-      message += ": " + found->unavailable_reason;
-    }
-    if (!found->install.empty()) {
-      message += "; install it with: " + found->install;
-    }
-    errors.push_back({"language", std::move(message)});
-  } else {
-    s.language = found->id;
+// For a body that could not be read.
+Refusal FromParser(job::ParseError error) {
+  if (!error.malformed) {
+    return Invalid(std::move(error.errors));
   }
-  const auto check_size = [&errors](const char* field, const std::string& data, int64_t max) {
-    if (static_cast<int64_t>(data.size()) > max) {
-      errors.push_back({field, "must be at most " + std::to_string(max) + " bytes"});
-    }
-  };
-  check_size("code", s.code, options.max_code_bytes);
-  check_size("stdin", s.stdin_data, options.max_stdin_bytes);
-  if (s.timeout > options.max_timeout) {
-    errors.push_back({"timeout", "must be at most " + base::FormatDuration(options.max_timeout)});
-  }
-  if (parsed->wait > options.max_wait) {
-    errors.push_back({"wait", "must be at most " + base::FormatDuration(options.max_wait)});
-  }
-  return errors;
+  std::string detail = error.errors.empty() ? "the body is not JSON" : error.errors[0].message;
+  return {Refusal::Kind::kMalformed, std::move(detail), {}};
 }
 
 }  // namespace
@@ -91,33 +59,19 @@ std::vector<job::FieldError> Validate(const Options& options, const language::Re
 Service::Service(Options options, job::Store& store, const language::Registry& languages)
     : options_(options), store_(store), languages_(languages) {}
 
-void Service::Submit(std::string_view body, std::string tenant,
-                     std::function<void(std::optional<Accepted>, Refusal)> done) {
-  job::ParsedSubmission parsed;
-  job::ParseError error;
-  if (!job::ParseSubmission(body, &parsed, &error)) {
-    if (error.malformed) {
-      std::string detail = error.errors.empty() ? "the body is not JSON" : error.errors[0].message;
-      done(std::nullopt, {Refusal::Kind::kMalformed, std::move(detail), {}});
-    } else {
-      done(std::nullopt,
-           {Refusal::Kind::kInvalid, "the submission is not valid", std::move(error.errors)});
-    }
-    return;
-  }
-  std::vector<job::FieldError> errors = Validate(options_, languages_, &parsed);
-  if (!errors.empty()) {
-    done(std::nullopt, {Refusal::Kind::kInvalid, "the submission is not valid", std::move(errors)});
-    return;
-  }
+job::FieldError Service::WaitTooLong() const {
+  return {"wait", "must be at most " + base::FormatDuration(options_.max_wait)};
+}
 
-  Accepted accepted;
-  accepted.wait = parsed.wait;
-  accepted.job.id = base::RandomId();
-  accepted.job.created_at = base::WallNow();
-  accepted.job.submission.language = parsed.submission.language;
-  job::Job stored = accepted.job;
-  stored.submission = std::move(parsed.submission);
+void Service::Admit(job::Submission submission, std::string tenant,
+                    std::function<void(std::optional<job::Job>, Refusal)> done) {
+  job::Job accepted;
+  accepted.id = base::RandomId();
+  accepted.created_at = base::WallNow();
+  accepted.submission.language = submission.language;
+  accepted.submission.priority = submission.priority;
+  job::Job stored = accepted;
+  stored.submission = std::move(submission);
   stored.tenant = std::move(tenant);
   store_.Submit(std::move(stored), [accepted = std::move(accepted),
                                     done = std::move(done)](base::Result<void> result) {
@@ -127,6 +81,85 @@ void Service::Submit(std::string_view body, std::string tenant,
       done(std::nullopt, FromStore(result.error()));
     }
   });
+}
+
+void Service::Submit(std::string_view body, std::string tenant,
+                     std::function<void(std::optional<Accepted>, Refusal)> done) {
+  job::ParsedSubmission parsed;
+  job::ParseError error;
+  if (!job::ParseSubmission(body, &parsed, &error)) {
+    done(std::nullopt, FromParser(std::move(error)));
+    return;
+  }
+  std::vector<job::FieldError> errors =
+      Validate(options_, languages_, &parsed.submission, parsed.has_code);
+  if (parsed.wait > options_.max_wait) {
+    errors.push_back(WaitTooLong());
+  }
+  if (!errors.empty()) {
+    done(std::nullopt, Invalid(std::move(errors)));
+    return;
+  }
+  Admit(std::move(parsed.submission), std::move(tenant),
+        [wait = parsed.wait, done = std::move(done)](std::optional<job::Job> job, Refusal refusal) {
+          if (job) {
+            done(Accepted{*std::move(job), wait}, {});
+          } else {
+            done(std::nullopt, std::move(refusal));
+          }
+        });
+}
+
+void Service::SubmitBatch(std::string_view body, std::string tenant,
+                          std::function<void(std::optional<Batch>, Refusal)> done) {
+  job::ParsedBatch parsed;
+  job::ParseError error;
+  if (!job::ParseBatch(body, &parsed, &error)) {
+    done(std::nullopt, FromParser(std::move(error)));
+    return;
+  }
+  if (parsed.wait > options_.max_wait) {
+    done(std::nullopt, Invalid({WaitTooLong()}));
+    return;
+  }
+
+  struct State {
+    Batch batch;
+    size_t left = 0;
+    std::function<void(std::optional<Batch>, Refusal)> done;
+  };
+
+  const auto state = std::make_shared<State>();
+  state->batch.jobs.resize(parsed.jobs.size());
+  state->batch.wait = parsed.wait;
+  state->done = std::move(done);
+  // The store gathers what is submitted in one turn of the loop: one durable write for all.
+  state->left = 1;
+  const auto answered = [state] {
+    if (--state->left == 0) {
+      state->done(std::move(state->batch), {});
+    }
+  };
+  for (size_t i = 0; i < parsed.jobs.size(); ++i) {
+    job::ParsedSubmission& one = parsed.jobs[i].parsed;
+    std::vector<job::FieldError> errors = std::move(parsed.jobs[i].errors);
+    if (errors.empty()) {
+      errors = Validate(options_, languages_, &one.submission, one.has_code);
+    }
+    BatchOutcome& outcome = state->batch.jobs[i];
+    if (!errors.empty()) {
+      outcome.refusal = Invalid(std::move(errors));
+      continue;
+    }
+    ++state->left;
+    Admit(std::move(one.submission), tenant,
+          [&outcome, answered](std::optional<job::Job> job, Refusal refusal) {
+            outcome.job = std::move(job);
+            outcome.refusal = std::move(refusal);
+            answered();
+          });
+  }
+  answered();
 }
 
 void Service::Get(std::string id, OnJob done) {

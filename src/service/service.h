@@ -17,8 +17,10 @@ namespace service {
 
 struct Options {
   base::Nanos max_timeout = 60 * base::kSecond;
+  job::Limits max_limits;  // what a request may ask for
   int64_t max_code_bytes = 1LL << 20;
   int64_t max_stdin_bytes = 16LL << 20;
+  int64_t max_files_bytes = 16LL << 20;       // of all files of a job together
   base::Nanos max_wait = 60 * base::kSecond;  // of the body's `wait`
 };
 
@@ -47,6 +49,21 @@ class Service {
   void Submit(std::string_view body, std::string tenant,
               std::function<void(std::optional<Accepted>, Refusal)> done);
 
+  struct BatchOutcome {
+    std::optional<job::Job> job;  // as Accepted has it; else it was refused:
+    Refusal refusal;
+  };
+
+  struct Batch {
+    std::vector<BatchOutcome> jobs;  // each in its place
+    base::Nanos wait = 0;            // for all of them
+  };
+
+  // The same for many at once, each accepted or refused by itself. Nothing when the body is wrong
+  // as a whole; else it answers once all that are accepted are durable.
+  void SubmitBatch(std::string_view body, std::string tenant,
+                   std::function<void(std::optional<Batch>, Refusal)> done);
+
   // Null when it is refused. Those who ask while the store is being asked for the same job share
   // one further answer, so that many who watch one job cost the store little.
   using OnJob = std::function<void(std::shared_ptr<const job::Job>, Refusal)>;
@@ -70,6 +87,9 @@ class Service {
   const language::Registry& languages() const { return languages_; }
 
  private:
+  job::FieldError WaitTooLong() const;
+  void Admit(job::Submission submission, std::string tenant,
+             std::function<void(std::optional<job::Job>, Refusal)> done);
   void Read(const std::string& id);
 
   Options options_;

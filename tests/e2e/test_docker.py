@@ -103,6 +103,25 @@ def test_program_endsAsOnTheNativeBackend(submitted, program):
     program.check_job(service.wait(jobs[program.name], deadline=240))
 
 
+def test_files_lieInFoldersAsOnTheNativeBackend(exec_service):
+    def run(**members):
+        return exec_service.wait(exec_service.post(members).json["id"])["result"]
+
+    result = run(language="python", entrypoint="app/main.py", args=["a b"], env={"A": "1"},
+                 compiler_args=["-O"], limits={"open_files": 64}, files=[
+                     {"path": "app/main.py", "content": "import os, sys, pkg.util as u\nassert False\n"
+                      "print(u.x, sys.argv[1:], os.environ['A'], open('in/b', 'rb').read())"},
+                     {"path": "app/pkg/util.py", "content": "x = 1"},
+                     {"path": "in/b", "content": "/wA=", "encoding": "base64"}])
+    assert result["stdout"] == "1 ['a b'] 1 b'\\xff\\x00'\n", result
+    result = run(language="go", entrypoint="cmd/main.go", compiler_args=["-trimpath"], files=[
+        {"path": "go.mod", "content": "module m\n\ngo 1.18\n"},
+        {"path": "cmd/main.go", "content": "package main\nimport \"m/lib\"\n"
+         "func main() { println(lib.X) }\n"},
+        {"path": "lib/lib.go", "content": "package lib\nconst X = 7\n"}])
+    assert (result["verdict"], result["stderr"]) == ("ok", "7\n"), result
+
+
 def test_health_namesTheBackendAndItsContainer(exec_service, shared_runner):
     health = exec_service.get("/health").json
     assert health["backend"] == "docker"

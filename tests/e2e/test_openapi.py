@@ -32,7 +32,7 @@ def test_document_isOpenApi31WithUniqueOperations():
     assert len(ids) == len(set(ids))
     assert {(path, method) for path, method, _ in OPERATIONS} >= {
         ("/health", "get"), ("/health/live", "get"), ("/health/ready", "get"),
-        ("/v1/execute", "post"), ("/v1/execute", "get"), ("/v1/execute/{id}", "get"),
+        ("/v1/execute", "post"), ("/v1/batch", "post"), ("/v1/execute", "get"), ("/v1/execute/{id}", "get"),
         ("/v1/execute/{id}", "delete"), ("/v1/execute/{id}/events", "get"), ("/v1/languages", "get")}
 
 

@@ -128,6 +128,21 @@ def test_nodesOfAllRoles_shareJobs(redis, node):
     assert_nothing_is_left(redis)
 
 
+def test_filesAndBatch_reachTheWorkers(node):
+    api, _ = node("api"), node("worker")
+    until_ready(api)
+    jobs = [{"language": "python", "entrypoint": "app/main.py", "args": ["é", ""], "env": {"A": str(i)},
+             "compiler_args": ["-O"], "limits": {"memory_bytes": 64 << 20},
+             "files": [{"path": "app/main.py", "content": "import os, sys, util\nassert False\n"
+                        "print(util.x, sys.argv[1:], os.environ['A'], open('b', 'rb').read())"},
+                       {"path": "app/util.py", "content": "x = 1"},
+                       {"path": "b", "content": "/wA=", "encoding": "base64"}]} for i in range(50)]
+    response = api.request("POST", "/v1/batch", body={"jobs": jobs, "wait": "60s"})
+    assert response.status == 200, response.body[:500]
+    for i, item in enumerate(response.json["jobs"]):
+        assert item["job"]["result"]["stdout"] == f"1 ['é', ''] {i} b'\\xff\\x00'\n", item
+
+
 def test_wait_isAnsweredAtOnceOnAnotherNode(node):
     api, all_roles = node("api"), node("all")
     job_id = api.submit("import time; time.sleep(1); print('x')")

@@ -26,6 +26,9 @@ FUZZ(stored, input) {
   if (const auto submission = job::DecodeSubmission(input)) {
     const auto again = job::DecodeSubmission(job::EncodeSubmission(*submission));
     MUST(again && again->code == submission->code && again->timeout == submission->timeout);
+    MUST(again->files.size() == submission->files.size() && again->args == submission->args &&
+         again->env == submission->env && again->compiler_args == submission->compiler_args &&
+         again->limits.memory_bytes == submission->limits.memory_bytes);
   }
   if (const auto result = job::DecodeResult(input)) {
     const auto again = job::DecodeResult(job::EncodeResult(*result));

@@ -5,9 +5,18 @@
 
 #include "base/text.h"
 #include "fuzz.h"
+#include "job/environment.h"
 #include "job/json.h"
+#include "job/paths.h"
 
 FUZZ(submission, input) {
+  job::ParsedBatch batch;
+  job::ParseError wrong;
+  if (job::ParseBatch(input, &batch, &wrong)) {
+    MUST(!batch.jobs.empty() && batch.jobs.size() <= job::kMaxBatch && batch.wait >= 0);
+  } else {
+    MUST(!wrong.errors.empty());
+  }
   job::ParsedSubmission parsed;
   job::ParseError error;
   if (!job::ParseSubmission(input, &parsed, &error)) {
@@ -21,10 +30,23 @@ FUZZ(submission, input) {
   const job::Submission& submission = parsed.submission;
   MUST(base::IsValidUtf8(submission.language) && base::IsValidUtf8(submission.code));
   MUST(submission.timeout >= 0 && parsed.wait >= 0);
+  for (const job::SourceFile& file : submission.files) {
+    MUST(!job::PathProblem(file.path));
+  }
+  for (const auto& [name, value] : submission.env) {
+    MUST(!job::VariableProblem(name) && value.find('\0') == std::string::npos);
+  }
   const auto stored = job::DecodeSubmission(job::EncodeSubmission(submission));
   MUST(stored);
   MUST(stored->language == submission.language && stored->code == submission.code &&
-       stored->stdin_data == submission.stdin_data && stored->timeout == submission.timeout);
+       stored->stdin_data == submission.stdin_data && stored->timeout == submission.timeout &&
+       stored->entrypoint == submission.entrypoint && stored->args == submission.args &&
+       stored->env == submission.env && stored->compiler_args == submission.compiler_args &&
+       stored->files.size() == submission.files.size());
+  for (size_t i = 0; i < submission.files.size(); ++i) {
+    MUST(stored->files[i].path == submission.files[i].path &&
+         stored->files[i].content == submission.files[i].content);
+  }
   job::Job job;
   job.id = "fuzz";
   job.submission = submission;

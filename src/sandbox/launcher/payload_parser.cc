@@ -5,8 +5,20 @@
 namespace sandbox::launcher {
 namespace {
 
+// Absolute, or with an empty, "." or ".." part.
 bool IsBadPath(const char* path) {
-  return path[0] == '\0' || path[0] == '/' || std::strstr(path, "..") != nullptr;
+  for (const char* part = path;; ++part) {
+    const char* end = std::strchr(part, '/');
+    const size_t length = end == nullptr ? std::strlen(part) : static_cast<size_t>(end - part);
+    const bool dots = part[0] == '.' && (length == 1 || (length == 2 && part[1] == '.'));
+    if (length == 0 || dots) {
+      return true;
+    }
+    if (end == nullptr) {
+      return false;
+    }
+    part = end;
+  }
 }
 
 }  // namespace

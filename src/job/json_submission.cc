@@ -1,0 +1,207 @@
+// The bodies of POST /v1/execute and POST /v1/batch.
+#include <limits>
+#include <utility>
+
+#include "base/text.h"
+#include "job/environment.h"
+#include "job/json.h"
+#include "job/json_reader.h"
+#include "job/json_tree.h"
+#include "job/paths.h"
+
+namespace job {
+namespace {
+
+using Kind = JsonValue::Kind;
+
+constexpr size_t kMaxLanguageChars = 64;
+constexpr size_t kMaxFieldShown = 64;  // bytes of a client's name that are repeated
+constexpr int64_t kAnyNumber = std::numeric_limits<int64_t>::max();
+
+const std::vector<std::string_view>& SubmissionNames() {
+  static const std::vector<std::string_view> kNames = {
+      "language", "code",          "files",   "entrypoint", "stdin",    "args",
+      "env",      "compiler_args", "timeout", "limits",     "priority", "wait"};
+  return kNames;
+}
+
+// REQUIRES: valid UTF-8.
+bool IsLanguageName(std::string_view text) {
+  size_t chars = 0;
+  for (const char c : text) {
+    chars += (static_cast<unsigned char>(c) & 0xC0) != 0x80 ? 1 : 0;
+  }
+  return chars >= 1 && chars <= kMaxLanguageChars && !base::HasControlCharacters(text);
+}
+
+std::string Element(std::string_view list, size_t index, std::string_view member) {
+  return std::string(list) + "[" + std::to_string(index) + "]." + std::string(member);
+}
+
+void CheckPath(std::string_view field, std::string_view path, FieldErrors* errors) {
+  if (const auto problem = PathProblem(path)) {
+    errors->Add(field, std::string(*problem));
+  }
+}
+
+void ReadFiles(ObjectReader* top, FieldErrors* errors, Submission* out) {
+  std::vector<JsonValue>* const files = top->Objects("files", kMaxFiles);
+  for (size_t i = 0; files != nullptr && i < files->size(); ++i) {
+    ObjectReader reader(&(*files)[i], Element("files", i, ""), {"path", "content", "encoding"},
+                        errors);
+    for (const char* required : {"path", "content"}) {
+      if (!reader.Has(required)) {
+        reader.Fail(required, "is required: a string");
+      }
+    }
+    SourceFile& file = out->files.emplace_back();
+    if (auto path = reader.String("path")) {
+      file.path = *std::move(path);
+      CheckPath(reader.Full("path"), file.path, errors);
+    }
+    file.content = reader.String("content").value_or("");
+    if (reader.Choice("encoding", {"utf8", "base64"}).value_or(0) == 1) {
+      auto decoded = base::Base64Decode(file.content);
+      if (!decoded) {
+        reader.Fail("content", "must be base64 with the standard alphabet and padding");
+      } else {
+        file.content = *std::move(decoded);
+      }
+    }
+  }
+}
+
+void ReadEnvironment(ObjectReader* top, FieldErrors* errors, Submission* out) {
+  JsonValue* const env = top->Object("env");
+  if (env == nullptr) {
+    return;
+  }
+  if (env->children.size() > kMaxVariables) {
+    top->Fail("env", "must have at most " + std::to_string(kMaxVariables) + " variables");
+    return;
+  }
+  size_t bytes = 0;
+  for (JsonValue& variable : env->children) {
+    const std::string field = "env." + base::Printable(variable.key, kMaxFieldShown);
+    if (const auto problem = VariableProblem(variable.key)) {
+      errors->Add(field, std::string(*problem));
+    } else if (variable.duplicate) {
+      errors->Add(field, "is given more than once");
+    } else if (variable.kind != Kind::kString || variable.text.find('\0') != std::string::npos) {
+      errors->Add(field, "must be a string without NUL characters");
+    }
+    bytes += variable.key.size() + variable.text.size() + 2;
+    out->env.emplace_back(std::move(variable.key), std::move(variable.text));
+  }
+  if (bytes > kMaxArgsBytes) {
+    top->Fail("env", "must have at most " + std::to_string(kMaxArgsBytes) + " bytes together");
+  }
+}
+
+void ReadLimits(ObjectReader* top, FieldErrors* errors, Limits* out) {
+  JsonValue* const limits = top->Object("limits");
+  if (limits == nullptr) {
+    return;
+  }
+  ObjectReader reader(
+      limits, "limits.",
+      {"cpu_time", "memory_bytes", "processes", "output_bytes", "file_bytes", "open_files"},
+      errors);
+  out->cpu_time = reader.Duration("cpu_time", 1, ", greater than 0");
+  out->memory_bytes = reader.Integer("memory_bytes", 1, kAnyNumber).value_or(0);
+  out->processes = reader.Integer("processes", 1, kAnyNumber).value_or(0);
+  out->output_bytes = reader.Integer("output_bytes", 1, kAnyNumber).value_or(0);
+  out->file_bytes = reader.Integer("file_bytes", 1, kAnyNumber).value_or(0);
+  out->open_files = reader.Integer("open_files", 1, kAnyNumber).value_or(0);
+}
+
+// `value` is an object.
+void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names,
+                    ParsedSubmission* out, FieldErrors* errors) {
+  Submission& s = out->submission;
+  ObjectReader reader(value, "", names, errors);
+  if (!reader.Has("language")) {
+    reader.Fail("language", "is required: a string");
+  } else if (auto language = reader.String("language")) {
+    if (!IsLanguageName(*language)) {
+      reader.Fail("language", "must be 1 to " + std::to_string(kMaxLanguageChars) +
+                                  " characters without control characters");
+    }
+    s.language = *std::move(language);
+  }
+  out->has_code = reader.Has("code");
+  s.code = reader.String("code").value_or("");
+  ReadFiles(&reader, errors, &s);
+  if (!out->has_code && !reader.Has("files")) {
+    reader.Fail("code", "is required: a string; or files");
+  }
+  if (auto entrypoint = reader.String("entrypoint")) {
+    CheckPath("entrypoint", *entrypoint, errors);
+    s.entrypoint = *std::move(entrypoint);
+  }
+  s.stdin_data = reader.String("stdin").value_or("");
+  s.args = reader.Strings("args", kMaxArgs, kMaxArgsBytes);
+  ReadEnvironment(&reader, errors, &s);
+  s.compiler_args = reader.Strings("compiler_args", kMaxCompilerArgs, kMaxArgsBytes);
+  s.timeout = reader.Duration("timeout", 1, ", greater than 0");
+  ReadLimits(&reader, errors, &s.limits);
+  s.priority = static_cast<int>(reader.Integer("priority", kMinPriority, kMaxPriority).value_or(0));
+  out->wait = reader.Duration("wait", 0, "");
+}
+
+// The outermost object of a body.
+bool ParseObject(std::string_view body, JsonValue* root, ParseError* error) {
+  *error = {};
+  std::string why;
+  const JsonError kind = ParseJson(body, root, &why);
+  if (kind == JsonError::kNone && root->kind != Kind::kObject) {
+    why = "the body must be a JSON object";
+  }
+  error->malformed = kind == JsonError::kMalformed;
+  if (!why.empty()) {
+    error->errors = {{"", std::move(why)}};
+  }
+  return error->errors.empty();
+}
+
+}  // namespace
+
+bool ParseSubmission(std::string_view body, ParsedSubmission* out, ParseError* error) {
+  *out = {};
+  JsonValue root;
+  if (!ParseObject(body, &root, error)) {
+    return false;
+  }
+  FieldErrors errors;
+  ReadSubmission(&root, SubmissionNames(), out, &errors);
+  error->errors = errors.Take();
+  return error->errors.empty();
+}
+
+bool ParseBatch(std::string_view body, ParsedBatch* out, ParseError* error) {
+  *out = {};
+  JsonValue root;
+  if (!ParseObject(body, &root, error)) {
+    return false;
+  }
+  FieldErrors errors;
+  ObjectReader reader(&root, "", {"jobs", "wait"}, &errors);
+  out->wait = reader.Duration("wait", 0, "");
+  std::vector<JsonValue>* const jobs = reader.Objects("jobs", kMaxBatch);
+  if (!reader.Has("jobs") || (jobs != nullptr && jobs->empty())) {
+    reader.Fail("jobs", "is required: a list of 1 to " + std::to_string(kMaxBatch) + " jobs");
+  }
+  // One wait for all: each with its own would wait for the slowest anyway.
+  std::vector<std::string_view> names = SubmissionNames();
+  std::erase(names, "wait");
+  for (size_t i = 0; jobs != nullptr && errors.empty() && i < jobs->size(); ++i) {
+    BatchItem& item = out->jobs.emplace_back();
+    FieldErrors of_item;
+    ReadSubmission(&(*jobs)[i], names, &item.parsed, &of_item);
+    item.errors = of_item.Take();
+  }
+  error->errors = errors.Take();
+  return error->errors.empty();
+}
+
+}  // namespace job

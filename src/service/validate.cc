@@ -1,0 +1,196 @@
+#include "service/validate.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/time.h"
+#include "job/paths.h"
+
+namespace service {
+namespace {
+
+// Below these no program starts.
+constexpr int64_t kMinMemory = 4LL << 20;
+constexpr int64_t kMinFileBytes = 4096;
+constexpr int64_t kMinOpenFiles = 16;
+
+using Errors = std::vector<job::FieldError>;
+
+std::string AcceptedLanguages(const language::Registry& languages) {
+  std::string ids;
+  for (const language::Language& l : languages.all()) {
+    if (l.available) {
+      ids += (ids.empty() ? "" : ", ") + l.id;
+    }
+  }
+  return ids.empty() ? "no language is available" : "must be one of: " + ids;
+}
+
+// Null, with an error, when jobs in it cannot be run.
+const language::Language* FindLanguage(const language::Registry& languages, const std::string& name,
+                                       Errors* errors) {
+  const language::Language* found = languages.Find(name);
+  if (found == nullptr) {
+    errors->push_back({"language", AcceptedLanguages(languages)});
+    return nullptr;
+  }
+  if (found->available) {
+    return found;
+  }
+  std::string message = found->name + " is not available";
+  if (!found->unavailable_reason.empty()) {
+    message += ": " + found->unavailable_reason;
+  }
+  if (!found->install.empty()) {
+    message += "; install it with: " + found->install;
+  }
+  errors->push_back({"language", std::move(message)});
+  return nullptr;
+}
+
+void CheckSizes(const Options& options, const job::Submission& s, Errors* errors) {
+  const auto check = [errors](const char* field, int64_t bytes, int64_t max) {
+    if (bytes > max) {
+      errors->push_back({field, "must be at most " + std::to_string(max) + " bytes"});
+    }
+  };
+  check("code", static_cast<int64_t>(s.code.size()), options.max_code_bytes);
+  check("stdin", static_cast<int64_t>(s.stdin_data.size()), options.max_stdin_bytes);
+  int64_t files = 0;
+  for (const job::SourceFile& file : s.files) {
+    files += static_cast<int64_t>(file.content.size());
+  }
+  check("files", files, options.max_files_bytes);
+}
+
+void CheckLimits(const Options& options, const job::Submission& s, Errors* errors) {
+  const auto duration = [errors](const char* field, base::Nanos asked, base::Nanos max) {
+    if (asked > max) {
+      errors->push_back({field, "must be at most " + base::FormatDuration(max)});
+    }
+  };
+  const auto number = [errors](const char* field, int64_t asked, int64_t min, int64_t max) {
+    if (asked != 0 && (asked < min || asked > max)) {
+      errors->push_back(
+          {field, "must be an integer from " + std::to_string(min) + " to " + std::to_string(max)});
+    }
+  };
+  const job::Limits& max = options.max_limits;
+  duration("timeout", s.timeout, options.max_timeout);
+  duration("limits.cpu_time", s.limits.cpu_time, max.cpu_time);
+  number("limits.memory_bytes", s.limits.memory_bytes, kMinMemory, max.memory_bytes);
+  number("limits.processes", s.limits.processes, 1, max.processes);
+  number("limits.output_bytes", s.limits.output_bytes, 1, max.output_bytes);
+  number("limits.file_bytes", s.limits.file_bytes, kMinFileBytes, max.file_bytes);
+  number("limits.open_files", s.limits.open_files, kMinOpenFiles, max.open_files);
+}
+
+std::string PathField(size_t index) {
+  return "files[" + std::to_string(index) + "].path";
+}
+
+// The files as they will lie in the work folder: no two in each other's way.
+void CheckPaths(const language::Language& language, const job::Submission& s, bool has_code,
+                Errors* errors) {
+  std::vector<std::string_view> paths;
+  if (has_code) {
+    paths.push_back(s.entrypoint);
+  }
+  for (const job::SourceFile& file : s.files) {
+    paths.push_back(file.path);
+  }
+  const size_t first = has_code ? 1 : 0;
+  if (const auto conflict = job::FindPathConflict(paths)) {
+    const std::string_view path = paths[*conflict];
+    const bool of_code = has_code && (path == s.entrypoint);
+    errors->push_back(
+        {PathField(*conflict - first),
+         of_code ? "is the entrypoint's, whose content `code` gives"
+                 : "is that of another file, or would have to be a file and a folder at once"});
+  }
+  if (!language.compile) {
+    return;
+  }
+  const std::string& program = language.compile->output;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    if (paths[i].substr(0, paths[i].find('/')) == program) {
+      errors->push_back({i < first ? "entrypoint" : PathField(i - first),
+                         "must not be '" + program + "', the compiled program, or lie below it"});
+    }
+  }
+}
+
+// Names the entrypoint and moves its content to `code`.
+void FindEntrypoint(const language::Language& language, bool has_code, job::Submission* s,
+                    Errors* errors) {
+  const auto named = [s](const std::string& path) {
+    return std::find_if(s->files.begin(), s->files.end(),
+                        [&](const job::SourceFile& file) { return file.path == path; });
+  };
+  if (s->entrypoint.empty()) {
+    const bool only = !has_code && s->files.size() == 1;
+    s->entrypoint = only ? s->files[0].path : language.source;
+    if (!has_code && named(s->entrypoint) == s->files.end()) {
+      errors->push_back({"entrypoint", "is required: the path of one of `files`, unless that is '" +
+                                           language.source + "'"});
+      return;
+    }
+  }
+  const size_t dot = s->entrypoint.rfind('.');
+  const std::string extension = dot == std::string::npos ? "" : s->entrypoint.substr(dot + 1);
+  if (std::find(language.extensions.begin(), language.extensions.end(), extension) ==
+      language.extensions.end()) {
+    std::string accepted;
+    for (const std::string& one : language.extensions) {
+      accepted += (accepted.empty() ? "." : ", .") + one;
+    }
+    errors->push_back({"entrypoint", "must end in " + accepted});
+  }
+  CheckPaths(language, *s, has_code, errors);
+  if (has_code || !errors->empty()) {
+    return;
+  }
+  const auto found = named(s->entrypoint);
+  if (found == s->files.end()) {
+    errors->push_back(
+        {"entrypoint", "must be the path of one of `files`, or `code` must be given"});
+    return;
+  }
+  s->code = std::move(found->content);
+  s->files.erase(found);
+}
+
+void CheckCompilerArgs(const language::Language& language, const job::Submission& s,
+                       Errors* errors) {
+  for (size_t i = 0; i < s.compiler_args.size(); ++i) {
+    if (language::AcceptsCompilerArg(language, s.compiler_args[i])) {
+      continue;
+    }
+    std::string accepted;
+    for (const std::string& pattern : language.compiler_args) {
+      accepted += (accepted.empty() ? "must match one of: " : ", ") + pattern;
+    }
+    errors->push_back({"compiler_args[" + std::to_string(i) + "]",
+                       accepted.empty() ? language.name + " takes none" : accepted});
+    return;
+  }
+}
+
+}  // namespace
+
+std::vector<job::FieldError> Validate(const Options& options, const language::Registry& languages,
+                                      job::Submission* submission, bool has_code) {
+  Errors errors;
+  const language::Language* language = FindLanguage(languages, submission->language, &errors);
+  CheckSizes(options, *submission, &errors);
+  CheckLimits(options, *submission, &errors);
+  if (language != nullptr) {
+    submission->language = language->id;
+    CheckCompilerArgs(*language, *submission, &errors);
+    FindEntrypoint(*language, has_code, submission, &errors);
+  }
+  return errors;
+}
+
+}  // namespace service

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <vector>
+
+#include "job/json.h"
+#include "language/language.h"
+#include "service/service.h"
+
+namespace service {
+
+// Checks of a submission what depends on configuration, and brings it into the form that is stored:
+// the language canonical, the entrypoint named, its content in `code` and the other files in
+// `files`. Returns what is wrong; then the submission is not to be used.
+std::vector<job::FieldError> Validate(const Options& options, const language::Registry& languages,
+                                      job::Submission* submission, bool has_code);
+
+}  // namespace service

@@ -1,0 +1,297 @@
+"""Files in, arguments, environment and compiler arguments, as programs see them."""
+
+import base64
+import json
+
+import pytest
+
+from service import running
+
+
+def file(path, content):
+    if isinstance(content, bytes):
+        return {"path": path, "content": base64.b64encode(content).decode(), "encoding": "base64"}
+    return {"path": path, "content": content}
+
+
+def run(service, language="python", **members):
+    """Runs a submission to its end; returns its result."""
+    response = service.post({"language": language, **members})
+    assert response.status == 202, response.body
+    job = service.wait(response.json["id"])
+    assert job["status"] == "completed", job
+    return job["result"]
+
+
+@pytest.fixture(scope="module", params=["memory", "sqlite"])
+def any_store(request):
+    with running(JOB_STORE=request.param) as created:
+        yield created
+
+
+def test_files_lieInFoldersWithTheirBytes(any_store):
+    every_byte = bytes(range(256)) * 40
+    result = run(any_store, entrypoint="app/main.py", files=[
+        file("app/main.py", """
+import hashlib, json, os
+found = {}
+for folder, _, names in os.walk("."):
+    for name in names:
+        path = os.path.relpath(os.path.join(folder, name))
+        found[path] = hashlib.sha256(open(path, "rb").read()).hexdigest()
+print(json.dumps(found))
+"""),
+        file("data/raw.bin", every_byte), file("a..b/ü.txt", "é"), file("empty", "")])
+    assert result["verdict"] == "ok", result
+    found = json.loads(result["stdout"])
+    assert sorted(found) == ["a..b/ü.txt", "app/main.py", "data/raw.bin", "empty"]
+    import hashlib
+    assert found["data/raw.bin"] == hashlib.sha256(every_byte).hexdigest()
+    assert found["a..b/ü.txt"] == hashlib.sha256("é".encode()).hexdigest()
+
+
+def test_python_importsSiblingsAndPackages(service):
+    result = run(service, code="import util, pkg.inner.deep as d\nprint(util.x + d.y)", files=[
+        file("util.py", "x = 'a'"), file("pkg/__init__.py", ""), file("pkg/inner/__init__.py", ""),
+        file("pkg/inner/deep.py", "y = 'b'")])
+    assert (result["verdict"], result["stdout"]) == ("ok", "ab\n"), result
+
+
+def test_python_withAnEntrypointInAFolder_importsFromThere(service):
+    result = run(service, entrypoint="src/app.py", files=[
+        file("src/app.py", "import util, os; print(util.x, os.getcwd())"),
+        file("src/util.py", "x = 1"), file("util.py", "x = 2")])
+    assert result["stdout"] == "1 /box\n", result
+
+
+def test_work_isWritable(service):
+    result = run(service, code="""
+import os
+open("in.txt", "a").write("more"); open("dir/new", "w").write("x"); os.remove("dir/old")
+print(open("in.txt").read(), sorted(os.listdir("dir")))
+""", files=[file("in.txt", "some"), file("dir/old", "")])
+    assert result["stdout"] == "somemore ['new']\n", result
+
+
+GO_MAIN = """package main
+
+import "fmt"
+
+func main() { fmt.Println(answer()) }
+"""
+
+
+def test_go_compilesTheFilesOfItsFolder(service):
+    result = run(service, "go", files=[
+        file("main.go", GO_MAIN), file("answer.go", "package main\nfunc answer() int { return 42 }\n"),
+        file("answer_test.go", "package main\nfunc broken( {\n"),
+        file("other.go", "//go:build ignore\n\npackage main\nfunc answer() int { return 1 }\n")])
+    assert (result["verdict"], result["stdout"]) == ("ok", "42\n"), result
+
+
+def test_go_compilesPackagesOfAModule(service):
+    result = run(service, "go", entrypoint="cmd/app/main.go", files=[
+        file("go.mod", "module example.com/app\n\ngo 1.18\n"),
+        file("cmd/app/main.go", 'package main\nimport ("fmt"; "example.com/app/lib")\n'
+             'func main() { fmt.Println(lib.Double(21), extra) }\n'),
+        file("cmd/app/extra.go", "package main\nconst extra = \"x\"\n"),
+        file("lib/lib.go", "package lib\n\nfunc Double(n int) int { return 2 * n }\n")])
+    assert (result["verdict"], result["stdout"]) == ("ok", "42 x\n"), result
+
+
+def test_go_embedsFilesAndFindsThemAtRunTime(service):
+    result = run(service, "go", code="""package main
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+)
+
+//go:embed data/a.txt
+var embedded string
+
+func main() {
+	read, err := os.ReadFile("data/a.txt")
+	_, source := os.Stat("main.go")
+	fmt.Print(embedded, string(read), err, os.IsNotExist(source), os.Args[1:])
+}
+""", files=[file("data/a.txt", "hello\n")], args=["x", "y z"])
+    assert (result["verdict"], result["stdout"]) == ("ok", "hello\nhello\n<nil>true[x y z]"), result
+
+
+def test_go_tellsErrorsWithTheNamesOfFiles(service):
+    result = run(service, "go", entrypoint="cmd/main.go", files=[
+        file("go.mod", "module m\n"), file("cmd/main.go", "package main\nfunc main() { undefined() }\n")])
+    assert result["verdict"] == "compile_error"
+    assert "main.go:2" in result["compile"]["stderr"], result
+
+
+def test_go_cacheCoversAllFilesAndArguments(service):
+    def submit(answer, *compiler_args):
+        return run(service, "go", files=[
+            file("main.go", GO_MAIN),
+            file("answer.go", f"package main\nfunc answer() int {{ return {answer} }}\n"),
+            file("tagged.go", "//go:build extra\n\npackage main\nfunc init() { println(\"extra\") }\n")],
+            compiler_args=list(compiler_args))
+
+    first = submit(1001)
+    assert (first["stdout"], first["compile"]["cached"]) == ("1001\n", False)
+    again = submit(1001)
+    assert (again["stdout"], again["compile"]["cached"]) == ("1001\n", True)
+    assert submit(1002)["stdout"] == "1002\n"
+    tagged = submit(1001, "-tags=extra")
+    assert (tagged["stderr"], tagged["compile"]["cached"]) == ("extra\n", False)
+
+
+def test_args_arriveAsTheyAre(service):
+    args = ["", "a b", "-c", "--", "é", "*", "$HOME", "'\"\\", "\n"]
+    result = run(service, code="import sys, json; print(json.dumps(sys.argv[1:]))", args=args)
+    assert json.loads(result["stdout"]) == args
+
+
+def test_args_atTheirBound(service):
+    args = ["x" * 60 for _ in range(1000)]
+    result = run(service, code="import sys; print(len(sys.argv))", args=args)
+    assert result["stdout"] == "1001\n"
+
+
+def test_env_isAddedToTheLanguages(service):
+    result = run(service, code="import os; print(os.environ['A'], os.environ['LANG'], "
+                               "os.environ['TZ'], 'PATH' in os.environ, os.environ['EMPTY'] == '')",
+                 env={"A": "1=2 é", "LANG": "C", "TZ": "UTC", "EMPTY": ""})
+    assert result["stdout"] == "1=2 é C UTC True True\n", result
+
+
+# security.md E42: what would make a loader, a shell or an interpreter run other code.
+@pytest.mark.parametrize("name", [
+    "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "PYTHONSTARTUP", "PYTHONHOME", "PYTHONPATH",
+    "GOFLAGS", "NODE_OPTIONS", "BASH_ENV", "IFS", "PATH", "ENV", "GLIBC_TUNABLES", "A=B", "", "1A",
+    "A B", "A\x00"])
+def test_env_ofADangerousName_isRefused(service, name):
+    response = service.post({"language": "python", "code": "", "env": {name: "x", "FINE": "y"}})
+    assert response.status == 422
+    assert len(response.fields()) == 1
+    assert response.fields()[0].startswith("env.")
+
+
+def test_env_doesNotReachTheCompiler(service):
+    result = run(service, "go", code="""package main
+
+import "os"
+
+func main() { println(os.Getenv("GOOS"), os.Getenv("CGO_ENABLED")) }
+""", env={"GOOS": "windows", "CGO_ENABLED": "1"})
+    assert (result["verdict"], result["stderr"]) == ("ok", "windows 1\n"), result
+
+
+def test_compilerArgs_reachTheInterpreter(service):
+    code = "assert False\nprint('not asserted')"
+    assert run(service, code=code, compiler_args=["-O"])["stdout"] == "not asserted\n"
+    assert run(service, code=code)["verdict"] == "nonzero_exit"
+
+
+# security.md A38: options that name programs, files or the result.
+@pytest.mark.parametrize("language, arg", [
+    ("python", "-c"), ("python", "-m"), ("python", "-"), ("python", "/etc/passwd"), ("python", ""),
+    ("python", "-Wx"), ("go", "-toolexec=/bin/sh"), ("go", "-o"), ("go", "-o=/etc/x"),
+    ("go", "@/etc/x"), ("go", "-overlay=x"), ("go", "-gcflags=-N"), ("go", "-ldflags=-extld=x"),
+    ("go", "-tags=a b"), ("go", "-trimpath\n"), ("go", "-C=/"), ("go", "-tags=" + "x" * 100_000)])
+def test_compilerArgs_beyondTheAllowList_areRefused(service, language, arg):
+    response = service.post({"language": language, "code": "", "compiler_args": [arg]})
+    assert response.status == 422
+    assert response.fields() in (["compiler_args[0]"], ["compiler_args"])
+
+
+@pytest.mark.parametrize("path", [
+    "/etc/passwd", "../x", "a/../../x", "a/..", ".", "..", "", "a//b", "a/", "./a", "a\x00b", "a\nb",
+    "-c", "a" * 241, "/".join("a" * 17)])
+def test_path_thatLeadsElsewhere_isRefused(service, path):
+    response = service.post({"language": "python", "code": "", "files": [file(path, "")]})
+    assert (response.status, response.fields()) == (422, ["files[0].path"])
+    response = service.post({"language": "python", "code": "", "entrypoint": path})
+    assert (response.status, response.fields()) == (422, ["entrypoint"])
+
+
+@pytest.mark.parametrize("members, field", [
+    ({"files": [file("a", ""), file("a", "")]}, "files[1].path"),
+    ({"files": [file("a", ""), file("a/b", "")]}, "files[1].path"),
+    ({"files": [file("a/b", ""), file("a", "")]}, "files[1].path"),
+    ({"files": [file("main.py", "")]}, "files[0].path"),
+    ({"files": [{"path": "a", "content": "*", "encoding": "base64"}]}, "files[0].content"),
+    ({"files": [file("a", "x" * (17 << 20))]}, "files"),
+    ({"entrypoint": "main.txt"}, "entrypoint"),
+    ({"args": ["a\x00"]}, "args[0]"),
+    ({"limits": {"memory_bytes": 1}}, "limits.memory_bytes"),
+    ({"limits": {"memory_bytes": 1 << 50}}, "limits.memory_bytes"),
+    ({"limits": {"processes": 1 << 40}}, "limits.processes"),
+    ({"limits": {"cpu_time": "24h"}}, "limits.cpu_time"),
+    ({"limits": {"output_bytes": 1 << 40}}, "limits.output_bytes"),
+    ({"limits": {"file_bytes": 1 << 50}}, "limits.file_bytes"),
+    ({"limits": {"open_files": 1 << 40}}, "limits.open_files"),
+    ({"limits": {"speed": 1}}, "limits.speed"),
+])
+def test_wrongField_isNamed(service, members, field):
+    response = service.post({"language": "python", "code": "", **members})
+    assert (response.status, response.fields()) == (422, [field])
+
+
+def test_entrypoint_isRequiredAmongSeveral(service):
+    response = service.post({"language": "python", "files": [file("a.py", ""), file("b.py", "")]})
+    assert (response.status, response.fields()) == (422, ["entrypoint"])
+    assert service.post({"language": "python"}).fields() == ["code"]
+
+
+def test_goProgram_doesNotCollideWithAFile(service):
+    response = service.post({"language": "go", "code": "", "files": [file("main/x.go", "")]})
+    assert (response.status, response.fields()) == (422, ["files[0].path"])
+
+
+def test_limits_bindTheRun(service):
+    def limited(code, **limits):
+        return run(service, code=code, limits=limits)
+
+    assert limited("while True: pass", cpu_time="200ms")["verdict"] == "cpu_time_limit"
+    assert limited("x = b'x' * (100 << 20)", memory_bytes=48 << 20)["verdict"] == "memory_limit"
+    result = limited("print('x' * 5000)", output_bytes=100)
+    assert (result["verdict"], result["stdout"]) == ("output_limit", "x" * 100)
+    result = limited("""
+import resource, subprocess
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+""", open_files=40)
+    assert result["stdout"] == "40\n", result
+    result = limited("""
+try:
+    open("big", "wb").write(bytes(3 << 20))
+except OSError as e:
+    print(e.errno)
+""", file_bytes=1 << 20)
+    assert result["stdout"].strip() in ("27", "28"), result
+    result = limited("""
+import threading, time
+started = 0
+try:
+    for _ in range(100):
+        threading.Thread(target=time.sleep, args=(1,), daemon=True).start()
+        started += 1
+except RuntimeError:
+    print(started)
+""", processes=7)
+    assert result["stdout"] == "6\n", result
+
+
+def test_limits_ofFilesDoNotCountWhatTheJobBrings(service):
+    result = run(service, code="open('out', 'wb').write(bytes(3000)); print('ok')",
+                 files=[file("big", b"x" * (4 << 20))], limits={"file_bytes": 4096})
+    assert result["stdout"] == "ok\n", result
+
+
+def test_maxima_areTheOperators(start_service):
+    service = start_service(SANDBOX_MAX_MEMORY="300MiB", SANDBOX_MAX_CPU_TIME="2s")
+    for limits, field in (({"memory_bytes": 301 << 20}, "limits.memory_bytes"),
+                          ({"cpu_time": "2001ms"}, "limits.cpu_time")):
+        response = service.post({"language": "python", "code": "", "limits": limits})
+        assert (response.status, response.fields()) == (422, [field])
+    result = run(service, code="x = b'x' * (270 << 20); print(len(x))",
+                 limits={"memory_bytes": 300 << 20})
+    assert result["stdout"] == f"{270 << 20}\n", result
