@@ -89,6 +89,15 @@ def test_go_compilesTheFilesOfItsFolder(service):
     assert (result["verdict"], result["stdout"]) == ("ok", "42\n"), result
 
 
+def test_go_withoutAModuleFile_isOneCalledProgram(service):
+    result = run(service, "go", entrypoint="cmd/main.go", files=[
+        file("cmd/main.go", 'package main\nimport "program/lib"\n'
+             "func main() { println(lib.Max(1, 2)) }\n"),
+        file("lib/lib.go", "package lib\nfunc Max[T int | string](a, b T) T "
+             "{ if a > b { return a }; return b }\n")])
+    assert (result["verdict"], result["stderr"]) == ("ok", "2\n"), result
+
+
 def test_go_compilesPackagesOfAModule(service):
     result = run(service, "go", entrypoint="cmd/app/main.go", files=[
         file("go.mod", "module example.com/app\n\ngo 1.18\n"),
