@@ -126,7 +126,7 @@ func main() {
 	fmt.Print(embedded, string(read), err, os.IsNotExist(source), os.Args[1:])
 }
 """, files=[file("data/a.txt", "hello\n")], args=["x", "y z"])
-    assert (result["verdict"], result["stdout"]) == ("ok", "hello\nhello\n<nil>true[x y z]"), result
+    assert (result["verdict"], result["stdout"]) == ("ok", "hello\nhello\n<nil> true [x y z]"), result
 
 
 def test_go_tellsErrorsWithTheNamesOfFiles(service):
