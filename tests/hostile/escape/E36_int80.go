@@ -1,5 +1,6 @@
 // tries = "a system call of the 32-bit architecture, which the filter's numbers do not mean"
 // verdict = "policy_violation"
+// signal = 31
 package main
 
 import (
