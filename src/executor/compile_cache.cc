@@ -32,8 +32,12 @@ using base::UniqueFd;
 
 constexpr size_t kHashBytes = 32;
 constexpr size_t kHashLength = 2 * kHashBytes;  // in hexadecimal
-// Of programs kept in memory, so that those that are used much need no file work.
+// Of programs kept in memory, so that those that are used much need no file work. Each is a
+// descriptor, too.
 constexpr int64_t kMaxOpenBytes = 32LL << 20;
+constexpr int kMaxOpen = 64;
+// What a file takes of a disk is a multiple of this, however small it is.
+constexpr int64_t kBlock = 4096;
 constexpr int64_t kMaxNotes = 8LL << 20;  // of one entry: what a compiler printed
 constexpr std::string_view kNotes = ".json";
 constexpr std::string_view kFresh = ".new";  // while it is written
@@ -101,6 +105,10 @@ std::optional<int64_t> SizeOf(const UniqueFd& fd) {
   return fd.valid() && ::fstat(fd.get(), &info) == 0 && S_ISREG(info.st_mode)
              ? std::optional<int64_t>(info.st_size)
              : std::nullopt;
+}
+
+int64_t OnDisk(int64_t bytes) {
+  return std::max<int64_t>(1, (bytes + kBlock - 1) / kBlock) * kBlock;
 }
 
 bool WriteAll(int fd, std::string_view bytes) {
@@ -179,7 +187,7 @@ class CompileCache::Impl {
 
       if (::fstatat(folder_.get(), name.c_str(), &notes, AT_SYMLINK_NOFOLLOW) == 0 &&
           ::fstatat(folder_.get(), key.c_str(), &binary, AT_SYMLINK_NOFOLLOW) == 0) {
-        seen.push_back({notes.st_mtim.tv_sec, key, notes.st_size + binary.st_size});
+        seen.push_back({notes.st_mtim.tv_sec, key, OnDisk(notes.st_size) + OnDisk(binary.st_size)});
       }
     }
     ::closedir(dir);
@@ -263,13 +271,15 @@ class CompileCache::Impl {
     if (it->second.open == nullptr) {
       it->second.open = program;
       open_bytes_ += it->second.bytes;
+      ++open_;
       CloseSome();
     }
   }
 
   // Lets go of the memory of what was not used for longest; the last one stays.
   void CloseSome() {
-    for (auto key = order_.begin(); open_bytes_ > kMaxOpenBytes && key != std::prev(order_.end());
+    for (auto key = order_.begin();
+         (open_bytes_ > kMaxOpenBytes || open_ > kMaxOpen) && key != std::prev(order_.end());
          ++key) {
       Close(entries_.find(*key)->second);
     }
@@ -278,6 +288,7 @@ class CompileCache::Impl {
   void Close(Entry& entry) {
     if (std::exchange(entry.open, nullptr) != nullptr) {
       open_bytes_ -= entry.bytes;
+      --open_;
     }
   }
 
@@ -348,8 +359,9 @@ class CompileCache::Impl {
     job::Result carrier;
     carrier.compile = std::move(compile);
     const std::string notes = hash + "\n" + job::EncodeResult(carrier);
-    if (hash.empty() || *size + static_cast<int64_t>(notes.size()) > max_bytes_ ||
-        static_cast<int64_t>(notes.size()) > kMaxNotes) {
+    const auto notes_size = static_cast<int64_t>(notes.size());
+    const int64_t bytes = size ? OnDisk(*size) + OnDisk(notes_size) : 0;
+    if (hash.empty() || bytes > max_bytes_ || notes_size > kMaxNotes) {
       return 0;
     }
     const auto write = [&](const std::string& name, auto fill) {
@@ -367,7 +379,7 @@ class CompileCache::Impl {
     const bool saved =
         write(key, [&](int fd) { return CopyAll(binary.get(), fd, *size); }) &&
         write(key + std::string(kNotes), [&](int fd) { return WriteAll(fd, notes); });
-    return saved ? *size + static_cast<int64_t>(notes.size()) : 0;
+    return saved ? bytes : 0;
   }
 
   boost::asio::io_context& loop_;
@@ -377,6 +389,7 @@ class CompileCache::Impl {
   std::unordered_map<std::string, Entry> entries_;
   std::list<std::string> order_;  // keys, the longest unused first
   int64_t open_bytes_ = 0;        // of the entries in memory
+  int open_ = 0;                  // how many those are
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   boost::asio::thread_pool files_{1};  // last: its work uses the members above
 };

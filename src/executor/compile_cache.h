@@ -31,10 +31,11 @@ struct CompiledProgram {
 };
 
 // Programs that were compiled before, by the hash of everything that went into them, as files of a
-// folder that only this process uses: never shared with a job, which gets a copy. Bounded in bytes;
-// what has not been used for longest goes first. A file is read into memory and verified there
-// against its hash; one that does not match is removed and counts as absent, so that files need not
-// be durable. All calls and callbacks on the event loop's thread, file work on a thread of its own.
+// folder that only this process uses: never shared with a job, which gets a copy. Bounded in bytes
+// of disk, whole blocks; what has not been used for longest goes first. A file is read into memory
+// and verified there against its hash; one that does not match is removed and counts as absent, so
+// that files need not be durable. All calls and callbacks on the event loop's thread, file work on
+// a thread of its own.
 class CompileCache {
  public:
   // Reads the folder, which must exist; `max_bytes` 0 caches nothing. Blocking.

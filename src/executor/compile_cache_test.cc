@@ -161,11 +161,38 @@ TEST_F(CompileCacheTest, DropsWhatWasNotUsedForLongest) {
 }
 
 TEST_F(CompileCacheTest, DoesNotKeepWhatIsLargerThanItself) {
-  Open(1000);
-  Store(Key("a"), std::string(2000, 'x'));
+  Open(10'000);
+  Store(Key("a"), std::string(20'000, 'x'));
   StoreAndWait(Key("b"), "small");
   EXPECT_EQ(Find(Key("a")), nullptr);
   EXPECT_EQ(Files().size(), 2U);
+}
+
+TEST_F(CompileCacheTest, SmallProgramsCountForTheRoomThatTheyTake) {
+  constexpr int kPrograms = 20;
+  Open(64 << 10);
+  for (int i = 0; i < kPrograms; ++i) {
+    StoreAndWait(Key(std::to_string(i)), "x");
+  }
+  // Two files of a block each.
+  EXPECT_TRUE(Until([&] { return Files().size() == 2 * 8; })) << Files().size();
+  Open(64 << 10);
+  EXPECT_EQ(Files().size(), 2 * 8U);
+}
+
+TEST_F(CompileCacheTest, ManySmallProgramsHoldFewDescriptors) {
+  constexpr int kPrograms = 200;
+  const auto descriptors = [] {
+    const fs::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+  };
+  Open(16 << 20);
+  const auto before = descriptors();
+  for (int i = 0; i < kPrograms; ++i) {
+    StoreAndWait(Key(std::to_string(i)), "x");
+  }
+  EXPECT_LT(descriptors(), before + kPrograms / 2);
+  EXPECT_NE(Find(Key("0")), nullptr);
 }
 
 TEST_F(CompileCacheTest, ADamagedEntryIsAbsentAndRemoved) {
