@@ -396,6 +396,7 @@ void Handlers::ListJobs(const Request& request, std::shared_ptr<Exchange> exchan
     exchange->reply(Problem(422, "a query parameter is not valid", request.id, errors));
     return;
   }
+  query.tenant = request.client;
   service_.List(std::move(query),
                 [exchange = std::move(exchange), request_id = request.id](
                     std::optional<job::ListPage> page, const service::Refusal& refusal) {

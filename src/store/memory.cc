@@ -231,7 +231,7 @@ class MemoryStore final : public job::Store {
         page.jobs.push_back(Metadata(job));
       }
       if (static_cast<int>(page.jobs.size()) == query.limit || ++looked_at == kListScan) {
-        page.next_cursor = it == records.begin() ? "" : EncodeCursor(it->first);
+        page.next_cursor = it == records.begin() ? "" : CursorBehind(job, query);
         break;
       }
     }

@@ -465,6 +465,11 @@ TEST_P(QueueContract, AFilteredListLooksAtABoundedNumberAndStillFindsAll) {
   job::ListQuery query;
   query.tenant = "rare";
   EXPECT_EQ(ListIds(query), (Ids{"rare0"}));
+  // What it has looked at in between is not the tenant's to know.
+  const auto first = List(query);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_NE(first->next_cursor, "");
+  EXPECT_EQ(first->next_cursor.find("busy"), std::string::npos);
 }
 
 TEST_P(QueueContract, AListRefusesWhatIsNone) {

@@ -61,6 +61,11 @@ std::string EncodeCursor(const ListKey& last) {
   return std::to_string(last.first) + "." + last.second;
 }
 
+std::string CursorBehind(const job::Job& job, const job::ListQuery& query) {
+  const bool foreign = !query.tenant.empty() && job.tenant != query.tenant;
+  return EncodeCursor({job.created_at, foreign ? "" : job.id});
+}
+
 bool IsListed(const job::Job& job, const job::ListQuery& query) {
   return (query.tenant.empty() || job.tenant == query.tenant) &&
          (query.language.empty() || job.submission.language == query.language) &&

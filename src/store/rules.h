@@ -37,6 +37,10 @@ base::Result<ListKey> CheckListQuery(const job::ListQuery& query);
 // Opaque to clients, fit for a URL when the id is.
 std::string EncodeCursor(const ListKey& last);
 
+// Where the query goes on behind a job that it has looked at. The id of a job of others is not
+// told: then it goes on behind all that were created in the same nanosecond.
+std::string CursorBehind(const job::Job& job, const job::ListQuery& query);
+
 // True when the record belongs into the list. Cursor and limit are the caller's.
 bool IsListed(const job::Job& job, const job::ListQuery& query);
 

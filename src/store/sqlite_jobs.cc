@@ -210,12 +210,12 @@ Result<job::ListPage> SqliteJobs::List(const job::ListQuery& query) {
       return status.error();
     }
     job::Job job = Metadata(select, *status);
-    ListKey key{job.created_at, job.id};
+    const std::string cursor = CursorBehind(job, query);
     if (IsListed(job, query) && !IsPastTtl(job, options_, now)) {
       page.jobs.push_back(std::move(job));
     }
     if (static_cast<int>(page.jobs.size()) == query.limit || ++looked_at == kListScan) {
-      page.next_cursor = EncodeCursor(key);
+      page.next_cursor = cursor;
       break;
     }
   }

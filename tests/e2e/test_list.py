@@ -1,5 +1,8 @@
 """GET /v1/execute: newest first, filters, cursors."""
 
+import http.client
+import json
+
 import pytest
 
 from service import running
@@ -61,6 +64,17 @@ def test_list_filters(listed):
     since = service.job(ids[3])["created_at"]
     assert pages(service, f"since={since}") == ids[:2:-1]
     assert pages(service, "since=2000-01-01T00:00:00%2B01:00") == ids[::-1]
+
+
+def test_list_ofAnotherClientIsItsOwn(listed):
+    service, ids = listed
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30,
+                                            source_address=("127.0.0.2", 0))
+    for query in ("", "?limit=1", "?status=completed", "?language=python"):
+        connection.request("GET", "/v1/execute" + query)
+        text = connection.getresponse().read().decode()
+        assert json.loads(text) == {"jobs": [], "next_cursor": None}
+    assert pages(service) == ids[::-1]
 
 
 def test_list_showsRunningJobs(listed):
