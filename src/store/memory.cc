@@ -45,8 +45,9 @@ class MemoryStore final : public job::Store {
   MemoryStore(job::StoreOptions options, Post post, Clock clock)
       : options_(options),
         post_(std::move(post)),
-        clock_(std::move(clock)),
-        output_(post_, clock_) {}
+        clock_(clock ? clock : base::WallNow),
+        lease_clock_(clock ? clock : base::MonotonicNow),
+        output_(post_, lease_clock_) {}
 
   void Submit(job::Job job, Callback<void> done) override {
     Answer(std::move(done), DoSubmit(std::move(job)));
@@ -66,7 +67,7 @@ class MemoryStore final : public job::Store {
   }
 
   void LeaseJobs(std::string /*worker*/, int max, Callback<std::vector<job::Lease>> done) override {
-    const base::Nanos now = clock_();
+    const base::Nanos now = lease_clock_();
     Requeue(now);
     std::vector<job::Lease> leases;
     while (!queued_.empty() && static_cast<int>(leases.size()) < max) {
@@ -74,7 +75,7 @@ class MemoryStore final : public job::Store {
       record.token = ++last_token_;
       record.job.run = record.token;
       record.lease_until = now + options_.lease_time;
-      record.job.started_at = now;
+      record.job.started_at = clock_();
       ++record.job.attempts;
       running_.insert(&record);
       events_.leases.emplace_back(record.job.id, record.token);
@@ -87,7 +88,7 @@ class MemoryStore final : public job::Store {
   void Renew(std::string id, uint64_t token, Callback<void> done) override {
     Record* record = FindLeased(id, token);
     if (record != nullptr) {
-      record->lease_until = clock_() + options_.lease_time;
+      record->lease_until = lease_clock_() + options_.lease_time;
     }
     Answer(std::move(done), record != nullptr ? Result<void>() : StaleToken());
   }
@@ -132,7 +133,7 @@ class MemoryStore final : public job::Store {
 
   void Sweep(Callback<void> done) override {
     const base::Nanos now = clock_();
-    Requeue(now);
+    Requeue(lease_clock_());
     output_.Sweep();
     while (!finished_.empty() && finished_.begin()->first <= now - options_.job_ttl) {
       Remove(finished_.begin()->second);
@@ -302,7 +303,7 @@ class MemoryStore final : public job::Store {
     SetStatus(record, status);
   }
 
-  // Ends the leases that have expired at `now`; answers how many.
+  // Ends the leases that have expired at `now`, of the leases' clock; answers how many.
   int64_t Requeue(base::Nanos now) {
     std::vector<Record*> expired;
     for (Record* record : running_) {
@@ -322,7 +323,8 @@ class MemoryStore final : public job::Store {
 
   const job::StoreOptions options_;
   const Post post_;
-  const Clock clock_;
+  const Clock clock_;  // of the wall
+  const Clock lease_clock_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   WatchList watchers_;
   OutputLog output_;

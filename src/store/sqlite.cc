@@ -100,7 +100,7 @@ class SqliteStore final : public job::Store {
       : lock_(std::move(lock)),
         jobs_(std::move(jobs)),
         post_(std::move(post)),
-        output_(post_, std::move(clock)),
+        output_(post_, clock ? std::move(clock) : base::MonotonicNow),
         thread_([this] { Run(); }) {}
 
   // Finishes what is waiting, so that a result handed over just before is not lost; drops answers.

@@ -224,7 +224,7 @@ Result<job::ListPage> SqliteJobs::List(const job::ListQuery& query) {
 }
 
 Result<std::vector<job::Lease>> SqliteJobs::LeaseJobs(const std::string& worker, int max) {
-  if (Result<int64_t> ended = EndLeases(clock_()); !ended) {
+  if (Result<int64_t> ended = EndLeases(lease_clock_()); !ended) {
     return ended.error();
   }
   std::vector<job::Lease> leases;
@@ -299,7 +299,7 @@ Result<std::optional<job::Lease>> SqliteJobs::LeaseNext(const std::string& worke
       " lease_until = ?, worker = ? WHERE id = ?");
   update.Bind(job.started_at).Bind(job.attempts).Bind(static_cast<int64_t>(lease.token));
   update.Bind(static_cast<int64_t>(lease.token));
-  update.Bind(job.started_at + options_.lease_time).Bind(worker).Bind(job.id);
+  update.Bind(lease_clock_() + options_.lease_time).Bind(worker).Bind(job.id);
   if (Result<void> done = update.Run(); !done) {
     return done.error();
   }
@@ -323,7 +323,7 @@ Result<void> SqliteJobs::FailUnreadable(const std::string& id, std::string_view 
 Result<void> SqliteJobs::Renew(const std::string& id, uint64_t token) {
   Result<void> done =
       db_->Use("UPDATE jobs SET lease_until = ? WHERE id = ? AND token = ? AND status = 1")
-          .Bind(clock_() + options_.lease_time)
+          .Bind(lease_clock_() + options_.lease_time)
           .Bind(id)
           .Bind(static_cast<int64_t>(token))
           .Run();
@@ -475,7 +475,7 @@ Result<int64_t> SqliteJobs::EndLeases(base::Nanos expired_until) {
 
 Result<int64_t> SqliteJobs::Sweep() {
   const base::Nanos now = clock_();
-  if (Result<int64_t> ended = EndLeases(now); !ended) {
+  if (Result<int64_t> ended = EndLeases(lease_clock_()); !ended) {
     return ended;
   }
   Result<void> done = db_->Use(

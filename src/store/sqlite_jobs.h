@@ -62,7 +62,10 @@ class SqliteJobs {
   };
 
   SqliteJobs(std::unique_ptr<Connection> db, job::StoreOptions options, Clock clock)
-      : db_(std::move(db)), options_(options), clock_(std::move(clock)) {}
+      : db_(std::move(db)),
+        options_(options),
+        clock_(clock ? clock : base::WallNow),
+        lease_clock_(clock ? clock : base::MonotonicNow) {}
 
   base::Result<void> CountJobs();
   base::Result<void> TakeTurns(const std::string& tenant);
@@ -76,7 +79,8 @@ class SqliteJobs {
 
   std::unique_ptr<Connection> db_;
   const job::StoreOptions options_;
-  const Clock clock_;
+  const Clock clock_;        // of the wall
+  const Clock lease_clock_;  // starts anew with the machine, as leases do with the process
   job::StoreStats counts_;
   Events events_;  // of the transaction
   State at_begin_;

@@ -13,18 +13,18 @@ namespace store {
 // Runs a function soon on the event loop's thread; callable from any thread.
 using Post = std::function<void(std::function<void()>)>;
 
-// Wall time; callable from any thread. Tests replace it to let leases and records expire.
+// Callable from any thread. Empty: wall time, and for leases a clock that nobody sets, so that a
+// jump of the wall clock makes no job run again. Tests give one, to let leases and records expire.
 using Clock = std::function<base::Nanos()>;
 
 // Jobs live in this process's memory and die with it.
-std::unique_ptr<job::Store> MakeMemoryStore(job::StoreOptions options, Post post,
-                                            Clock clock = base::WallNow);
+std::unique_ptr<job::Store> MakeMemoryStore(job::StoreOptions options, Post post, Clock clock = {});
 
 // Jobs live in the SQLite database `path` (created, mode 0600; WAL, synchronous=FULL). One thread
 // of its own does all the work and commits what has queued up together. Blocks while it opens and
 // migrates. An exclusive lock file beside the database makes a second process fail with kConflict.
 base::Result<std::unique_ptr<job::Store>> OpenSqliteStore(const std::string& path,
                                                           job::StoreOptions options, Post post,
-                                                          Clock clock = base::WallNow);
+                                                          Clock clock = {});
 
 }  // namespace store
