@@ -247,7 +247,7 @@ std::vector<Variable> Variables(const Environment& environment) {
       {"HTTP_MAX_BODY", "32MiB", nullptr, "Largest request body",
        Size(&Config::http_max_body, kKiB, kGiB)},
       {"HTTP_MAX_CONNECTIONS", "4096", nullptr,
-       "Connections at once; more wait in the kernel's backlog",
+       "Connections at once; more wait in the kernel's backlog. One client may have three quarters",
        Integer(&Config::http_max_connections, 1, 1'000'000)},
       {"ROLE", "all", nullptr,
        "all, api (takes jobs and tells of them) or worker (runs them); api and worker need "

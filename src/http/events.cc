@@ -45,6 +45,17 @@ std::string_view WholeCharacters(std::string_view bytes) {
   return bytes;
 }
 
+int64_t BytesOf(const job::Job& job) {
+  size_t bytes = job.submission.code.size() + job.submission.stdin_data.size();
+  if (job.result) {
+    bytes += job.result->stdout_data.size() + job.result->stderr_data.size();
+    if (job.result->compile) {
+      bytes += job.result->compile->stdout_data.size() + job.result->compile->stderr_data.size();
+    }
+  }
+  return static_cast<int64_t>(bytes);
+}
+
 }  // namespace
 
 std::string ToString(const EventId& id) {
@@ -80,10 +91,12 @@ struct EventStream::Timer {
 };
 
 EventStream::EventStream(asio::io_context& loop, service::Service& service,
-                         std::shared_ptr<const bool> open, std::string id, job::OutputPosition from)
+                         std::shared_ptr<const bool> open, std::string id, job::OutputPosition from,
+                         Budget::Share share)
     : service_(service),
       open_(std::move(open)),
       id_(std::move(id)),
+      share_(std::move(share)),
       timer_(std::make_unique<Timer>(loop)),
       pending_(kPreamble),
       run_(from.run) {
@@ -171,6 +184,10 @@ void EventStream::OnLooked(std::shared_ptr<const job::Job> job) {
 void EventStream::BeginEnd(std::shared_ptr<const job::Job> job) {
   changes_.reset();
   output_.reset();
+  if (!share_.Resize(BytesOf(*job))) {
+    End();
+    return;
+  }
   if (job->run != run_) {
     Restart(job->run);
   }
@@ -284,8 +301,11 @@ void EventStream::TellRest() {
 
 void EventStream::TellResult() {
   TellStatus(*last_);
-  Tell("result", job::ToPublicJson(*last_), true);
+  const std::string result = job::ToPublicJson(*last_);
   last_.reset();
+  if (share_.Resize(static_cast<int64_t>(result.size()))) {
+    Tell("result", result, true);
+  }
   phase_ = Phase::kEnded;
   timer_->timer.cancel();
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "http/budget.h"
 #include "http/message.h"
 #include "job/store.h"
 #include "service/service.h"
@@ -32,9 +33,11 @@ std::optional<EventId> ParseEventId(std::string_view text);
 // tells how much. On the event loop's thread.
 class EventStream final : public BodySource, public std::enable_shared_from_this<EventStream> {
  public:
-  // `open`: false once the service may not be called any more.
+  // `open`: false once the service may not be called any more. `share` pays for what it keeps of
+  // the job at its end; a stream that cannot ends there, and its client comes again.
   EventStream(boost::asio::io_context& loop, service::Service& service,
-              std::shared_ptr<const bool> open, std::string id, job::OutputPosition from);
+              std::shared_ptr<const bool> open, std::string id, job::OutputPosition from,
+              Budget::Share share = {});
   ~EventStream() override;
 
   // Begins to watch the job. It is to be read afterwards, and given to Begin: so no change falls
@@ -84,6 +87,7 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
   service::Service& service_;
   const std::shared_ptr<const bool> open_;
   const std::string id_;
+  Budget::Share share_;
   const std::unique_ptr<Timer> timer_;
   Phase phase_ = Phase::kLive;
   std::string pending_;  // encoded events

@@ -107,8 +107,9 @@ class EventStreamTest : public testing::Test {
     Finish(std::move(outcome));
   }
 
-  std::shared_ptr<EventStream> Open(job::OutputPosition from = {}) {
-    auto stream = std::make_shared<EventStream>(loop_, *service_, open_, id_, from);
+  std::shared_ptr<EventStream> Open(job::OutputPosition from = {}, Budget::Share share = {}) {
+    auto stream =
+        std::make_shared<EventStream>(loop_, *service_, open_, id_, from, std::move(share));
     stream->Watch();
     service_->Get(id_, [stream](std::shared_ptr<const job::Job> job, const service::Refusal&) {
       ASSERT_NE(job, nullptr);
@@ -380,6 +381,25 @@ TEST_F(EventStreamTest, EndsEarly) {
   EXPECT_TRUE(stream->ended());
   Lease();
   EXPECT_TRUE(Read(*stream).empty());
+}
+
+TEST_F(EventStreamTest, EndsWhereThereIsNoRoomForTheResultAndCanBeResumed) {
+  const Budget budget(100'000);
+  Lease();
+  const auto first = Open({}, Budget::Share(budget, "client"));
+  const auto second = Open({}, Budget::Share(budget, "client"));
+  Out("x");
+  EXPECT_EQ(Kinds(Read(*first)), "status=running stdout");
+  EXPECT_EQ(Kinds(Read(*second)), "status=running stdout");
+  Complete(std::string(30'000, 'x'));
+  EXPECT_EQ(budget.taken(), 30'000);
+  EXPECT_TRUE(second->ended());
+  EXPECT_TRUE(Read(*second).empty());
+  EXPECT_EQ(Read(*first).back().kind, "result");
+  first->End();
+  EXPECT_GT(budget.taken(), 30'000);  // what was taken is being sent
+  const auto other = Open({run_, 1, 0}, Budget::Share(budget, "other"));
+  EXPECT_EQ(Output(Read(*other), "stdout", 1).size(), 29'999U);
 }
 
 TEST_F(EventStreamTest, DoesNotCallAServiceThatIsGone) {

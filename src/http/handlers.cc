@@ -418,7 +418,8 @@ void Handlers::Events(Request request, std::shared_ptr<Exchange> exchange) {
     last = *parsed;
   }
   const auto stream =
-      std::make_shared<EventStream>(loop_, service_, open_, request.path_param, last.position);
+      std::make_shared<EventStream>(loop_, service_, open_, request.path_param, last.position,
+                                    Budget::Share(limits_.budget, request.client));
   stream->Watch();
   service_.Get(
       std::move(request.path_param),

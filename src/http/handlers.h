@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "base/time.h"
+#include "http/budget.h"
 #include "http/message.h"
 #include "http/router.h"
 #include "http/server.h"
@@ -22,6 +23,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   struct Limits {
     base::Nanos max_wait = 60 * base::kSecond;
     size_t max_waiters = 10'000;  // further waits are refused
+    Budget budget{512LL << 20};   // for the ends of event streams
   };
 
   Handlers(boost::asio::io_context& loop, Limits limits, HealthInfo health,

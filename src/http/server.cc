@@ -90,6 +90,8 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
         deadline_(loop) {
     Handlers::Limits limits;
     limits.max_wait = options.max_wait;
+    context_->budget = Budget(std::max(options.max_held_bytes, 4 * options.max_body_bytes));
+    limits.budget = context_->budget;
     context_->options = std::move(options);
     context_->handlers = std::make_shared<Handlers>(loop, limits, std::move(health), service);
   }
@@ -148,6 +150,8 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
     }
   }
 
+  int64_t held_bytes() const { return context_->budget.taken(); }
+
   // After it the service is not called any more.
   void Destroy() {
     closed_ = nullptr;
@@ -187,6 +191,12 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
     return sessions_.size() >= static_cast<size_t>(context_->options.max_connections);
   }
 
+  // One client leaves a quarter to others.
+  int client_limit() const {
+    const int all = context_->options.max_connections;
+    return all - all / 4;
+  }
+
   // 0 or the errno after which accepting must stop for now.
   int AcceptOne() {
     sockaddr_storage peer{};
@@ -196,22 +206,31 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
     if (!fd.valid()) {
       return IsAboutOneConnection(errno) ? 0 : errno;
     }
+    const std::string client = ClientOf(peer);
+    if (const auto of_client = by_client_.find(client);
+        of_client != by_client_.end() && of_client->second >= client_limit()) {
+      return 0;  // closed at once: waiting in the backlog it would keep others waiting
+    }
     const uint64_t id = next_id_++;
     const std::weak_ptr<Impl> weak = weak_from_this();
     std::shared_ptr<Session> session = StartSession(
-        loop_, std::move(fd), peer.ss_family == AF_INET6, ClientOf(peer), context_, [weak, id] {
+        loop_, std::move(fd), peer.ss_family == AF_INET6, client, context_, [weak, id, client] {
           if (const auto self = weak.lock()) {
-            self->OnSessionClosed(id);
+            self->OnSessionClosed(id, client);
           }
         });
     if (session != nullptr) {
       sessions_.emplace(id, std::move(session));
+      ++by_client_[client];
     }
     return 0;
   }
 
-  void OnSessionClosed(uint64_t id) {
+  void OnSessionClosed(uint64_t id, const std::string& client) {
     sessions_.erase(id);
+    if (const auto of_client = by_client_.find(client); --of_client->second == 0) {
+      by_client_.erase(of_client);
+    }
     wake_.cancel();
     if (context_->stopping && sessions_.empty()) {
       ReportClosed();
@@ -244,6 +263,7 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   asio::steady_timer wake_;  // never expires: cancelling it wakes the accept loop
   asio::steady_timer deadline_;
   std::unordered_map<uint64_t, std::shared_ptr<Session>> sessions_;
+  std::unordered_map<std::string, int> by_client_;  // how many of them
   uint64_t next_id_ = 1;
   std::function<void()> closed_;
 };
@@ -259,6 +279,10 @@ Server::~Server() {
 
 base::Result<uint16_t> Server::Listen() {
   return impl_->Listen();
+}
+
+int64_t Server::held_bytes() const {
+  return impl_->held_bytes();
 }
 
 void Server::Stop(base::Nanos deadline, std::function<void()> closed) {

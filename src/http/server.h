@@ -24,8 +24,13 @@ struct Options {
   base::Nanos write_timeout = 10 * base::kSecond;  // a whole response
   int64_t max_body_bytes = 32LL << 20;
   int64_t max_header_bytes = 16LL << 10;
-  int max_connections = 4096;                 // further ones wait in the kernel's backlog
+  // Further ones wait in the kernel's backlog. One client may have three quarters of them; what it
+  // opens beyond that is closed.
+  int max_connections = 4096;
   base::Nanos max_wait = 60 * base::kSecond;  // the longest ?wait=
+  // What all connections keep of large bodies and answers; at least four bodies of the largest
+  // size.
+  int64_t max_held_bytes = 512LL << 20;
 };
 
 // A container that jobs run in, for GET /health.
@@ -65,6 +70,9 @@ class Server {
   // Stops accepting, lets requests under way finish, wakes waits with the job as it stands, and
   // calls `closed` once, at `deadline` from now at the latest.
   void Stop(base::Nanos deadline, std::function<void()> closed);
+
+  // Of large bodies and answers, at the moment. On the event loop's thread.
+  int64_t held_bytes() const;
 
  private:
   class Impl;

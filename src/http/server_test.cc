@@ -28,6 +28,7 @@ namespace http {
 namespace {
 
 namespace asio = boost::asio;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -563,6 +564,42 @@ TEST_F(ServerTest, ChunkedBodiesWork) {
   EXPECT_THAT(client.Do(Get("/health/live")), StartsWith("HTTP/1.1 200"));
 }
 
+TEST_F(ServerTest, FoldedFieldsAreRefusedAndNothingBehindThemIsRead) {
+  Start();
+  for (const std::string fold :
+       {"X-A: a\r\n b\r\n", "X-A: a\r\n\tTransfer-Encoding: chunked\r\n"}) {
+    Client client(port_);
+    client.Send(Get("/health", fold) + Get("/health"));
+    EXPECT_THAT(client.Receive(), HasSubstr(" 400 "));
+    EXPECT_TRUE(client.ServerCloses());
+  }
+  // A body may begin with a blank.
+  Client client(port_);
+  EXPECT_THAT(client.Do(Post(" " + std::string(kHello))), HasSubstr(" 202 "));
+}
+
+TEST_F(ServerTest, LargeBodiesUnderWayAreBoundedForOneClient) {
+  options_.max_body_bytes = 128 << 10;
+  options_.max_held_bytes = 512 << 10;
+  Start();
+  const std::string whole = Post(std::string(127 << 10, ' '));
+  const std::string most = whole.substr(0, whole.size() - 1);
+  Client first(port_);
+  Client second(port_);
+  first.Send(most);
+  second.Send(most);
+  ASSERT_TRUE(Eventually([this] { return server_->held_bytes() > 252 << 10; }));
+  Client third(port_);
+  EXPECT_THAT(third.Do(whole), AllOf(HasSubstr(" 503 "), HasSubstr("Retry-After: 1")));
+  EXPECT_TRUE(third.ServerCloses());
+  // Who asks for little is served, and what is done is room again.
+  Client small(port_);
+  EXPECT_THAT(small.Do(Post(kHello)), HasSubstr(" 202 "));
+  EXPECT_THAT(first.Do(" "), HasSubstr(" 400 "));
+  Client fourth(port_);
+  EXPECT_THAT(fourth.Do(whole), HasSubstr(" 400 "));
+}
+
 TEST_F(ServerTest, ExpectContinueIsAnsweredOnlyWhenTheBodyIsWanted) {
   Start();
   Client client(port_);
@@ -809,6 +846,26 @@ TEST_F(ServerTest, ConnectionsBeyondTheCapWaitForTheirTurn) {
   EXPECT_TRUE(third.Silent());
   second.Close();
   EXPECT_THAT(third.Receive(), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(ServerTest, OneClientCannotHaveAllConnections) {
+  options_.host = "::";
+  options_.max_connections = 4;
+  Start();
+  std::vector<std::unique_ptr<Client>> greedy;
+  for (int i = 0; i < 3; ++i) {
+    greedy.push_back(std::make_unique<Client>(port_));
+    EXPECT_THAT(greedy.back()->Do(Get("/health/live")), StartsWith("HTTP/1.1 200"));
+  }
+  EXPECT_TRUE(Client(port_).ServerCloses());
+  Client other(port_, true);
+  EXPECT_THAT(other.Do(Get("/health/live")), StartsWith("HTTP/1.1 200"));
+  // What it closes it may open again.
+  greedy.pop_back();
+  const base::Nanos deadline = base::MonotonicNow() + 5 * base::kSecond;
+  while (!Client(port_).Do(Get("/health/live")).starts_with("HTTP/1.1 200")) {
+    ASSERT_LT(base::MonotonicNow(), deadline);
+  }
 }
 
 TEST_F(ServerTest, RunningOutOfDescriptorsDelaysButDoesNotEndAccepting) {

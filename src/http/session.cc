@@ -49,6 +49,9 @@ constexpr size_t kMaxFields = 100;
 constexpr uint64_t kMaxIgnoredBody = 64 << 10;
 constexpr size_t kReadChunk = 4096;
 constexpr size_t kWriteSlice = size_t{32} << 10;
+// Bodies and answers up to this size are not charged to the budget: they are bounded by the number
+// of connections, and whoever asks for little is served in any case.
+constexpr size_t kUncharged = size_t{64} << 10;
 // How long a refused client may go on sending before the socket is closed under it. Closing with
 // unread input would reset the connection and might destroy the answer on its way.
 constexpr base::Nanos kLingerTime = 2 * base::kSecond;
@@ -109,7 +112,11 @@ struct FramingError {
   std::string_view detail;
 };
 
-FramingError CheckFraming(const Header& header) {
+// `folded`: a field goes on in a second line.
+FramingError CheckFraming(const Header& header, bool folded) {
+  if (folded) {
+    return {400, "a header field must be one line"};
+  }
   if (static_cast<size_t>(std::distance(header.begin(), header.end())) > kMaxFields) {
     return {431, "there are too many header fields"};
   }
@@ -152,6 +159,19 @@ std::optional<Response> ParserProblem(error_code error, std::string_view request
     return Problem(400, "the request is malformed", request_id);
   }
   return std::nullopt;
+}
+
+// True when there is room for that much in memory.
+bool Hold(Budget::Share* share, size_t bytes) {
+  return share->Resize(bytes > kUncharged ? static_cast<int64_t>(bytes) : 0);
+}
+
+Response NoRoom(std::string_view request_id) {
+  const service::Refusal refusal{
+      service::Refusal::Kind::kUnavailable,
+      "too many large requests and answers are under way, try again later",
+      {}};
+  return Problem(refusal, request_id);
 }
 
 std::string HttpDate() {
@@ -294,6 +314,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     parser.header_limit(static_cast<uint32_t>(options().max_header_bytes));
     parser.body_limit(static_cast<uint64_t>(options().max_body_bytes));
     SetDeadline(options().read_timeout);
+    const bool folded = co_await ReadHeader();
     error_code error;
     co_await beast::http::async_read_header(stream_, buffer_, parser,
                                             asio::redirect_error(asio::use_awaitable, error));
@@ -308,7 +329,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
       }
       co_return false;
     }
-    if (const FramingError bad = CheckFraming(parser.get()); bad.status != 0) {
+    if (const FramingError bad = CheckFraming(parser.get(), folded); bad.status != 0) {
       Response refusal = Problem(bad.status, bad.detail, request_id);
       co_await WriteAndClose(std::move(refusal), framing, request_id);
       co_return false;
@@ -323,6 +344,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     Endpoint endpoint = Endpoint::kHealth;
     bool takes_body = false;
     std::optional<Response> refusal = Route(parser.get(), &request, &endpoint, &takes_body);
+    Budget::Share share(context_->budget, client_);
 
     if (!parser.is_done()) {
       const std::string_view expect = View(parser.get()[Field::expect]);
@@ -348,8 +370,15 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
           co_return false;
         }
       }
-      co_await beast::http::async_read(stream_, buffer_, parser,
-                                       asio::redirect_error(asio::use_awaitable, error));
+      parser.eager(true);
+      while (!error && !parser.is_done()) {
+        co_await beast::http::async_read_some(stream_, buffer_, parser,
+                                              asio::redirect_error(asio::use_awaitable, error));
+        if (!error && !Hold(&share, parser.get().body().size())) {
+          co_await WriteAndClose(NoRoom(request_id), framing, request_id);
+          co_return false;
+        }
+      }
       if (error) {
         std::optional<Response> problem = ParserProblem(error, request_id);
         if (problem) {
@@ -363,6 +392,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
       response_ = std::move(refusal);
     } else {
       request.body = std::move(parser.get().body());
+      Hold(&share, 0);  // the handler reads it at once
       co_await Answer(endpoint, std::move(request));
     }
     if (closed_ || !response_) {
@@ -377,11 +407,35 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
       co_return written&& framing.keep_alive && !framing.http10;
     }
     exchange_.reset();
+    if (!Hold(&share, response.body.size())) {
+      response = NoRoom(request_id);
+    }
     if (!framing.keep_alive) {
       co_await WriteAndClose(std::move(response), framing, request_id);
       co_return false;
     }
     co_return co_await Write(std::move(response), framing, request_id);
+  }
+
+  // Reads until the header of the next request is whole, as far as it is not too large. True when
+  // it has a folded field: the parser unfolds those, while other servers take the second line for a
+  // field of its own. What goes wrong here the parser meets as well, and tells.
+  asio::awaitable<bool> ReadHeader() {
+    error_code error;
+    for (size_t searched = 0; !error;) {
+      const std::string_view text(static_cast<const char*>(buffer_.data().data()), buffer_.size());
+      const size_t end = text.find("\r\n\r\n", searched);
+      if (end != std::string_view::npos || text.size() >= header_limit()) {
+        const std::string_view header = text.substr(0, end);
+        co_return header.find("\r\n ") != std::string_view::npos ||
+            header.find("\r\n\t") != std::string_view::npos;
+      }
+      searched = text.size() - std::min<size_t>(text.size(), 3);
+      const size_t n = co_await stream_.async_read_some(
+          buffer_.prepare(kReadChunk), asio::redirect_error(asio::use_awaitable, error));
+      buffer_.commit(n);
+    }
+    co_return false;
   }
 
   // Finds the endpoint and fills `request`, or answers why not.
@@ -488,9 +542,9 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
 
-  bool read_ahead_full() const {
-    return buffer_.size() >= static_cast<size_t>(context_->options.max_header_bytes);
-  }
+  size_t header_limit() const { return static_cast<size_t>(options().max_header_bytes); }
+
+  bool read_ahead_full() const { return buffer_.size() >= header_limit(); }
 
   // What comes is the next request's, so it is kept; at the end of input the wait is cut short.
   static asio::awaitable<void> ReadAhead(std::shared_ptr<SessionImpl> self) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/unique_fd.h"
+#include "http/budget.h"
 #include "http/handlers.h"
 #include "http/server.h"
 
@@ -15,6 +16,7 @@ namespace http {
 struct SessionContext {
   Options options;
   std::shared_ptr<Handlers> handlers;
+  Budget budget{512LL << 20};
   bool stopping = false;
 };
 

@@ -65,14 +65,12 @@ def test_bodyOfTenGibibytes_isRefusedBeforeItIsRead(strict):
     HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}\r\n0\r\n\r\n",
     HEAD.replace(b"Host: x\r\n", b"Host: x\rContent-Length: 2\r\n") + b"\r\n{}",
     HEAD + b"X-Nul: a\0b\r\nContent-Length: 2\r\n\r\n{}",
-], ids=["folded", "leading_space", "space_before_colon", "two_encodings", "unknown_encoding", "length_list",
+], ids=["folded", "folded_length", "space_before_colon", "two_encodings", "unknown_encoding", "length_list",
         "hex_length", "signed_length", "chunk_extension", "negative_chunk", "huge_chunk", "bare_cr", "nul"])
-def test_requestThatMayBeReadInTwoWays_isNeverTakenForTwo(strict, request_bytes):
+def test_requestThatMayBeReadInTwoWays_isRefusedAndClosed(strict, request_bytes):
     answer = exchange(strict, request_bytes + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-    # A refusal and the end; or, where the whole was one well-formed request, its answer first.
-    assert answer == b"" or status(answer) in (400, 413, 415, 422, 501), answer[:300]
-    if answer and status(answer) in (400, 413, 501):
-        assert answer.count(b"HTTP/1.1 ") == 1, answer[:500]
+    assert status(answer) in (400, 501), answer[:300]
+    assert answer.count(b"HTTP/1.1 ") == 1, answer[:500]
 
 
 def test_readerThatStalls_isCutOffByTheWriteDeadline(strict):
@@ -94,14 +92,15 @@ def test_readerThatStalls_isCutOffByTheWriteDeadline(strict):
         s.close()
 
 
-def test_deleteWithoutBodyAndAPipelinedRequest_areAnsweredOneByOne(strict):
-    answer = exchange(strict, b"DELETE /health HTTP/1.1\r\nHost: x\r\n\r\n"
-                              b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    assert [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]] == [405, 200]
+@pytest.mark.parametrize("target, first", [("/health", 405), ("/v1/execute/AAAAAAAAAAAAAAAAAAAAAA", 404)])
+def test_deleteWithoutBodyAndAPipelinedRequest_areAnsweredOneByOne(strict, target, first):
+    answer = exchange(strict, f"DELETE {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode() +
+                      b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]] == [first, 200]
 
 
 def test_thousandsOfRanges_areIgnored(service):
-    ranges = "bytes=" + ",".join("0-" for _ in range(1000))
+    ranges = "bytes=" + ",".join("0-" for _ in range(5000))  # what a header may hold
     response = service.get("/health", headers={"Range": ranges})
     assert response.status == 200
     assert response.json["status"] == "ok"
@@ -109,8 +108,8 @@ def test_thousandsOfRanges_areIgnored(service):
 
 @pytest.mark.parametrize("text", ["[" * 1_000_000, '{"a":' * 200_000, "[" * 100 + "]" * 100])
 def test_deepNesting_isRefused(service, text):
-    assert service.post(text).status in (400, 422)
-    assert service.post(body(code=1).replace("1", text, 1)).status in (400, 422)
+    assert service.post(text).status == 400
+    assert service.post(body(code=1).replace("1", text, 1)).status == 400
 
 
 @pytest.mark.parametrize("value", [
@@ -134,16 +133,19 @@ def test_numberThatIsNoJson_isRefused(service, text):
     assert service.post(text).status == 400
 
 
+@pytest.mark.parametrize("value", [-1, 1e300, 2**63, True, None, [], "5", "-1s", "1e3s", "9999999999999h", "1s\0", ""])
+def test_waitThatIsNoDuration_isRefused(service, value):
+    response = service.post({"language": "python", "code": "1", "wait": value})
+    assert (response.status, response.fields()) == (422, ["wait"]), response.body
+
+
 @pytest.mark.parametrize("text", [
     b'{"language":"python","code":"\xff"}', b'{"language":"python","code":"\xc0\xaf"}',
     b'{"language":"python","code":"\xed\xa0\x80"}', b'\xef\xbb\xbf{"language":"python","code":"1"}',
     b'{"language":"python","code":"\\ud800"}', b'{"language":"python","code":"\\udc00\\ud800"}',
 ], ids=["byte", "overlong", "surrogate", "mark", "lone_escape", "reversed_escapes"])
-def test_textThatIsNoUnicode_isRefusedOrReplaced(service, text):
-    response = service.post(text.decode("latin-1").encode("latin-1"))
-    assert response.status in (202, 400, 422)
-    if response.status == 202:
-        assert service.wait(response.json["id"])["status"] == "completed"
+def test_textThatIsNoUnicode_isRefused(service, text):
+    assert service.post(text).status == 400
 
 
 def test_nulInCodeAndStdin_arrivesAsItIs(service):

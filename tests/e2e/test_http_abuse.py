@@ -156,7 +156,7 @@ def test_endlessChunkedBody_isStoppedAtTheCap(service):
         assert sent < 64 << 20, "64 MiB were taken"
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):
             answer = read_all(s)
-    assert status(answer) in (413, None)
+    assert status(answer) == 413, answer[:300]
     assert_quick(service)
 
 
@@ -165,7 +165,7 @@ def test_headerLineOfAMegabyte_isRefused(strict):
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):
             s.sendall(GET + b"X-Long: " + b"a" * (1 << 20))
         answer = read_all(s)
-    assert status(answer) in (431, None), answer[:300]
+    assert status(answer) == 431, answer[:300]
     assert_quick(strict)
 
 
@@ -174,7 +174,7 @@ def test_tenThousandHeaders_areRefused(strict):
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):
             s.sendall(GET + b"".join(b"A%d: b\r\n" % i for i in range(10_000)) + b"\r\n")
         answer = read_all(s)
-    assert status(answer) in (431, None), answer[:300]
+    assert status(answer) == 431, answer[:300]
 
 
 def test_targetOfAMegabyte_isRefused(strict):
