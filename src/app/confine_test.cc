@@ -11,12 +11,15 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <thread>
@@ -157,6 +160,10 @@ TEST_F(ConfineTest, WhatTheServiceDoesWorks) {
       0);
 }
 
+TEST_F(ConfineTest, AbortEndsTheProcess) {
+  EXPECT_LT(Inside([]() -> int { std::abort(); }), 0);
+}
+
 TEST_F(ConfineTest, WhatAnIntruderWouldTryFails) {
   if (!Confined()) {
     return;
@@ -184,6 +191,18 @@ TEST_F(ConfineTest, WhatAnIntruderWouldTryFails) {
             ENOSYS);
   EXPECT_EQ(Inside([] { return Errno(::ptrace(PTRACE_ATTACH, ::getppid(), nullptr, 0)); }), ENOSYS);
   EXPECT_EQ(Inside([] { return Errno(::kill(::getppid(), 0)); }), ENOSYS);
+  // Other ways to signal a process of the same user, or to have the kernel do it.
+  EXPECT_EQ(Inside([] { return Errno(::syscall(SYS_tgkill, ::getppid(), ::getppid(), 0)); }),
+            ENOSYS);
+  EXPECT_EQ(Inside([] { return Errno(::syscall(SYS_rt_sigqueueinfo, ::getppid(), 0, nullptr)); }),
+            ENOSYS);
+  EXPECT_EQ(Inside([] { return Errno(::fcntl(0, F_SETOWN, ::getppid())); }), ENOSYS);
+  EXPECT_EQ(Inside([] { return Errno(::fcntl(0, F_SETSIG, SIGKILL)); }), ENOSYS);
+  EXPECT_EQ(Inside([] {
+              rlimit limit{};
+              return Errno(::prlimit(::getppid(), RLIMIT_CPU, nullptr, &limit));
+            }),
+            ENOSYS);
   EXPECT_EQ(Inside([] { return Errno(::unshare(CLONE_NEWUSER)); }), ENOSYS);
   EXPECT_EQ(Inside([] { return Errno(::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)); }), ENOSYS);
   EXPECT_EQ(Inside([] { return Errno(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)); }), ENOSYS);
