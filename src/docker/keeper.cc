@@ -63,6 +63,7 @@ class Keeper::Check : public std::enable_shared_from_this<Keeper::Check> {
     }
     c->id = inspected->id;
     c->image = inspected->image;
+    c->bounds_memory = inspected->bounds_memory;
     if (inspected->status != "running") {
       return End("it is " + base::Printable(inspected->status) +
                  "; start it, or look at SANDBOX_CONTAINER");
@@ -350,6 +351,12 @@ void Keeper::EndCheck(const std::string& name, const std::string& error) {
   if (error.empty()) {
     next_check_.erase(name);
     base::Log(base::LogLevel::kInfo, "a container is up", {{"container", name}});
+    if (!c->bounds_memory) {
+      base::Log(base::LogLevel::kWarning,
+                "a container has no memory limit of its own (--memory): what its jobs hold without "
+                "having it mapped is bounded by nothing",
+                {{"container", name}});
+    }
   } else {
     next_check_[name] = base::MonotonicNow() + kCheckAgain;
     if (news) {

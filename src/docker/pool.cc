@@ -108,7 +108,7 @@ LanguageContainers Discover(const std::vector<Listed>& listed) {
 
 base::Result<Inspected> ParseInspected(std::string_view output) {
   const std::vector<std::string> parts = Split(output.substr(0, output.find('\n')), '\t');
-  if (parts.size() != 4 || parts[0].size() < 12 || !IsName(parts[0])) {
+  if (parts.size() != 5 || parts[0].size() < 12 || !IsName(parts[0])) {
     return base::Internal("docker inspect answers in a form that is not known");
   }
   Inspected out;
@@ -120,6 +120,7 @@ base::Result<Inspected> ParseInspected(std::string_view output) {
       out.networks.insert(network);
     }
   }
+  out.bounds_memory = !parts[4].empty() && parts[4] != "0";
   return out;
 }
 

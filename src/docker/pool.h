@@ -42,6 +42,7 @@ struct Inspected {
   std::string status;  // running, paused, exited
   std::string image;
   std::set<std::string> networks;
+  bool bounds_memory = false;  // by a limit of the container's own
 };
 
 base::Result<Inspected> ParseInspected(std::string_view output);
@@ -56,6 +57,7 @@ struct Container {
   std::set<std::string> languages;  // that it is meant for; empty: all
   std::string id;                   // of the last inspection
   std::string image;
+  bool bounds_memory = false;
   State state = State::kDown;
   std::string error;                           // why it is not up
   std::set<std::string> ready;                 // languages that it has shown to have

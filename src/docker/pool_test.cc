@@ -48,9 +48,12 @@ TEST(Listed, LinesThatAreNoneAreLeftOut) {
 TEST(Inspected, OfAnotherFormIsAnError) {
   EXPECT_FALSE(ParseInspected(""));
   EXPECT_FALSE(ParseInspected("x\ty"));
-  const auto good = ParseInspected("0123456789abcdef\trunning\timage\tnone,other,\n");
+  EXPECT_FALSE(ParseInspected("0123456789abcdef\trunning\timage\tnone,\n"));
+  const auto good = ParseInspected("0123456789abcdef\trunning\timage\tnone,other,\t0\n");
   ASSERT_TRUE(good);
   EXPECT_EQ(good->networks, (std::set<std::string>{"none", "other"}));
+  EXPECT_FALSE(good->bounds_memory);
+  EXPECT_TRUE(ParseInspected("0123456789abcdef\trunning\timage\t\t4294967296\n")->bounds_memory);
 }
 
 TEST(Pool, BalancesByFreeSlots) {

@@ -3,10 +3,11 @@
 namespace docker::broker {
 namespace {
 
-// Id, state, image, and its networks, each followed by a comma.
+// Id, state, image, its networks, each followed by a comma, and its memory limit, 0 for none.
 constexpr const char* kInspectFormat =
     "{{.Id}}\t{{.State.Status}}\t{{.Config.Image}}\t"
-    "{{range $name, $network := .NetworkSettings.Networks}}{{$name}},{{end}}";
+    "{{range $name, $network := .NetworkSettings.Networks}}{{$name}},{{end}}\t"
+    "{{.HostConfig.Memory}}";
 
 // What a container for one job may do: nothing that it does not need.
 std::vector<std::string> SingleUse(const Settings& s, const std::string& name, bool warm_up) {
