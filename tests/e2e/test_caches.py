@@ -75,11 +75,12 @@ for path in ("/tmp/sitecustomize.py", "/tmp/usercustomize.py", "/box/random.py")
 print("changed:", changed)
 """
 
-# Holds every lock on every file of the caches that it can open, until somebody else says that it is enough.
+# Holds locks on as many files of the caches as it may have descriptors, until it is cancelled.
 LOCK = """
-import fcntl, glob, time
+import fcntl, glob, os, time
 held = []
-for path in glob.glob("/cache/**", recursive=True):
+top = [path for path in glob.glob("/cache/*/*") if os.path.isfile(path)]  # what a tool locks is rather there
+for path in top + glob.glob("/cache/*/*/*"):
     try:
         f = open(path, "rb")
         fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
