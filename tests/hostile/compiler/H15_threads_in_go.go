@@ -6,10 +6,12 @@ package main
 
 import (
 	"runtime"
+	"runtime/debug"
 	"time"
 )
 
 func main() {
+	debug.SetTraceback("none") // thousands of goroutines are more than the output may be
 	for i := 0; i < 10000; i++ {
 		go func() {
 			runtime.LockOSThread()
