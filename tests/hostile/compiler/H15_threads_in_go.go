@@ -6,17 +6,19 @@ package main
 
 import (
 	"runtime"
-	"runtime/debug"
 	"time"
 )
 
+// One after the other, so that what Go prints at its end is no more goroutines than there are threads.
 func main() {
-	debug.SetTraceback("none") // thousands of goroutines are more than the output may be
+	started := make(chan bool)
 	for i := 0; i < 10000; i++ {
 		go func() {
 			runtime.LockOSThread()
+			started <- true
 			time.Sleep(time.Hour)
 		}()
+		<-started
 	}
 	time.Sleep(time.Hour)
 }
