@@ -162,6 +162,15 @@ std::optional<std::string> ReadWarmStart(Config& c, const std::string& text) {
   return std::nullopt;
 }
 
+std::optional<std::string> ReadCors(Config& c, const std::string& text) {
+  base::Result<http::CorsPolicy> policy = http::ParseCorsPolicy(text);
+  if (!policy) {
+    return policy.error().message;
+  }
+  c.http_cors = std::move(*policy);
+  return std::nullopt;
+}
+
 std::optional<std::string> ReadRedisAddr(Config& c, const std::string& text) {
   if (!store::ParseRedisAddresses(text)) {
     return "host:port or unix:/path, or several of them separated by commas";
@@ -249,6 +258,10 @@ std::vector<Variable> Variables(const Environment& environment) {
       {"HTTP_MAX_CONNECTIONS", "4096", nullptr,
        "Connections at once; more wait in the kernel's backlog. One client may have three quarters",
        Integer(&Config::http_max_connections, 1, 1'000'000)},
+      {"HTTP_CORS_ORIGINS", "", nullptr,
+       "Web pages that may use the API from a browser: `https://example.org,http://localhost:3000`, "
+       "or `*`; others may only read what is public or known by its id",
+       ReadCors},
       {"ROLE", "all", nullptr,
        "all, api (takes jobs and tells of them) or worker (runs them); api and worker need "
        "JOB_STORE=redis. The option --role says the same",

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "http/cors.h"
 
 namespace app {
 
@@ -22,6 +23,7 @@ struct Config {
   base::Nanos http_shutdown_timeout = 0;
   int64_t http_max_body = 0;
   int64_t http_max_connections = 0;
+  http::CorsPolicy http_cors;
 
   std::string role;  // all, api or worker
 

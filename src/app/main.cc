@@ -210,6 +210,7 @@ class App {
     http_options.write_timeout = config_.http_write_timeout;
     http_options.max_body_bytes = config_.http_max_body;
     http_options.max_connections = static_cast<int>(config_.http_max_connections);
+    http_options.cors = config_.http_cors;
     service::Options service_options;
     service_options.max_timeout = config_.max_timeout;
     service_options.max_limits = {config_.max_cpu_time,   config_.max_memory,

@@ -27,6 +27,12 @@ Result<std::string> Base64Decode(std::string_view text);
 // log line or an error message.
 std::string Printable(std::string_view text, size_t max = 200);
 
+// Without spaces and tabs at both ends.
+std::string_view Trim(std::string_view text);
+
+// Of ASCII letters only.
+bool EqualsIgnoringCase(std::string_view a, std::string_view b);
+
 // `bytes` random bytes from getrandom(2), in URL-safe base64 without padding.
 std::string RandomId(size_t bytes = 16);
 

@@ -8,7 +8,9 @@
 #include <chrono>
 #include <utility>
 
+#include "base/fingerprint.h"
 #include "base/text.h"
+#include "http/assets.h"
 #include "http/events.h"
 #include "http/problem.h"
 #include "job/json.h"
@@ -223,7 +225,12 @@ void Handlers::Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchan
       Health(false, request, std::move(exchange));
       return;
     case Endpoint::kLanguages:
-      Languages(std::move(exchange));
+      exchange->reply(Languages());
+      return;
+    case Endpoint::kOpenApi:
+    case Endpoint::kDocs:
+    case Endpoint::kDocsScript:
+      exchange->reply(Asset(endpoint));
       return;
     case Endpoint::kExecute:
       Execute(std::move(request), std::move(exchange));
@@ -291,7 +298,7 @@ void Handlers::Health(bool details, const Request& request, std::shared_ptr<Exch
   });
 }
 
-void Handlers::Languages(std::shared_ptr<Exchange> exchange) {
+Response Handlers::Languages() const {
   json::array list;
   for (const language::Language& l : service_.languages().all()) {
     json::object item;
@@ -311,7 +318,11 @@ void Handlers::Languages(std::shared_ptr<Exchange> exchange) {
   }
   json::object body;
   body["languages"] = std::move(list);
-  exchange->reply(Json(200, json::serialize(body)));
+  Response response = Json(200, json::serialize(body));
+  base::Fingerprint state;
+  state.Add(response.body);
+  response.etag = state.Hex();
+  return response;
 }
 
 void Handlers::StartWait(std::string id, base::Nanos wait, std::shared_ptr<Exchange> exchange,

@@ -42,6 +42,9 @@ struct Response {
   Params headers;  // beside those that every response carries
   std::string body;
   std::shared_ptr<BodySource> source = nullptr;  // the body instead, sent as it comes
+  // Names this state of the body: the client may keep it and ask whether it still holds. Empty: it
+  // must keep nothing.
+  std::string etag = {};
 };
 
 // The line between a handler that takes long and the connection it answers on. Single-threaded.

@@ -27,6 +27,9 @@ constexpr std::array kRoutes = {
     Route{"DELETE", "/v1/execute/{id}", Endpoint::kCancel, ""},
     Route{"GET", "/v1/execute/{id}/events", Endpoint::kEvents, ""},
     Route{"GET", "/v1/languages", Endpoint::kLanguages, ""},
+    Route{"GET", "/openapi.json", Endpoint::kOpenApi, ""},
+    Route{"GET", "/docs", Endpoint::kDocs, ""},
+    Route{"GET", "/docs/rapidoc.js", Endpoint::kDocsScript, ""},
 };
 
 int HexValue(char c) {
@@ -177,6 +180,7 @@ Match FindRoute(std::string_view method, std::string_view path) {
       match.status = 200;
       match.allow.clear();
       match.endpoint = route.endpoint;
+      match.is_get = get;
       match.takes_body = route.method == "POST";
       match.path_param = PercentDecode(param, false).value();  // part of what was decoded above
       match.query_names = Words(route.query_names);
@@ -185,6 +189,9 @@ Match FindRoute(std::string_view method, std::string_view path) {
     match.status = 405;
     match.allow +=
         (match.allow.empty() ? "" : ", ") + (get ? "GET, HEAD" : std::string(route.method));
+  }
+  if (match.status == 405) {
+    match.allow += ", OPTIONS";
   }
   return match;
 }

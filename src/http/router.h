@@ -38,16 +38,20 @@ enum class Endpoint {
   kCancel,
   kEvents,
   kLanguages,
+  kOpenApi,
+  kDocs,
+  kDocsScript,
 };
 
 struct Match {
   // 200: found. 404: no such path. 405: the path knows other methods. 400: the path is malformed.
   int status = 404;
   Endpoint endpoint = Endpoint::kHealth;
+  bool is_get = false;  // or HEAD
   bool takes_body = false;
   std::string path_param;
   std::vector<std::string_view> query_names;  // the query parameters that the route accepts
-  std::string allow;                          // for 405
+  std::string allow;                          // for 405, every method: OPTIONS is one
 };
 
 // `path` as it came, not decoded. HEAD matches where GET does.

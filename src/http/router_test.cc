@@ -56,9 +56,9 @@ TEST(FindRouteTest, TellsMissingPathFromWrongMethod) {
     EXPECT_EQ(FindRoute("GET", path).status, 404) << path;
   }
   EXPECT_EQ(FindRoute("DELETE", "/health").status, 405);
-  EXPECT_EQ(FindRoute("DELETE", "/health").allow, "GET, HEAD");
-  EXPECT_EQ(FindRoute("PUT", "/v1/execute").allow, "POST, GET, HEAD");
-  EXPECT_EQ(FindRoute("POST", "/v1/execute/x").allow, "GET, HEAD, DELETE");
+  EXPECT_EQ(FindRoute("DELETE", "/health").allow, "GET, HEAD, OPTIONS");
+  EXPECT_EQ(FindRoute("PUT", "/v1/execute").allow, "POST, GET, HEAD, OPTIONS");
+  EXPECT_EQ(FindRoute("POST", "/v1/execute/x").allow, "GET, HEAD, DELETE, OPTIONS");
   EXPECT_EQ(FindRoute("get", "/health").status, 405);
   EXPECT_EQ(FindRoute("GET", "/v1/execute/%ff").status, 400);
 }

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "http/cors.h"
 #include "service/service.h"
 
 namespace boost::asio {
@@ -31,6 +32,7 @@ struct Options {
   // What all connections keep of large bodies and answers; at least four bodies of the largest
   // size.
   int64_t max_held_bytes = 512LL << 20;
+  CorsPolicy cors = {};
 };
 
 // A container that jobs run in, for GET /health.

@@ -429,7 +429,7 @@ TEST_F(ServerTest, UnknownPathsMethodsAndParameters) {
   EXPECT_THAT(client.Do(Get("/nothing")), StartsWith("HTTP/1.1 404"));
   const std::string response = client.Do("DELETE /health HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_THAT(response, StartsWith("HTTP/1.1 405"));
-  EXPECT_THAT(response, HasSubstr("Allow: GET, HEAD\r\n"));
+  EXPECT_THAT(response, HasSubstr("Allow: GET, HEAD, OPTIONS\r\n"));
   const std::string query = client.Do(Get("/health?x=1"));
   EXPECT_THAT(query, StartsWith("HTTP/1.1 422"));
   EXPECT_THAT(query, HasSubstr(R"("field":"x")"));

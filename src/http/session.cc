@@ -29,6 +29,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "http/cors.h"
+#include "http/framing.h"
+#include "http/gzip.h"
 #include "http/problem.h"
 #include "http/router.h"
 
@@ -38,12 +41,9 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 using boost::system::error_code;
 using Parser = beast::http::request_parser<beast::http::string_body>;
-using Header = beast::http::request_header<>;
-using Field = beast::http::field;
 
 namespace {
 
-constexpr size_t kMaxFields = 100;
 // A body up to this size is read even when the request is refused, so that the connection can go
 // on; also the most that a route without a body reads.
 constexpr uint64_t kMaxIgnoredBody = 64 << 10;
@@ -56,109 +56,8 @@ constexpr size_t kUncharged = size_t{64} << 10;
 // unread input would reset the connection and might destroy the answer on its way.
 constexpr base::Nanos kLingerTime = 2 * base::kSecond;
 
-std::string_view View(beast::string_view text) {
+std::string_view Text(beast::string_view text) {
   return {text.data(), text.size()};
-}
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return beast::iequals(beast::string_view(a.data(), a.size()),
-                        beast::string_view(b.data(), b.size()));
-}
-
-std::string_view Trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) {
-    return {};
-  }
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
-bool IsRequestId(std::string_view id) {
-  return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  });
-}
-
-std::string RequestId(const Header& header) {
-  const std::string_view id = View(header["X-Request-Id"]);
-  return header.count("X-Request-Id") == 1 && IsRequestId(id) ? std::string(id) : base::RandomId();
-}
-
-// "application/json", with at most charset=utf-8. Anything else a browser form could send across
-// sites without asking first.
-bool IsJson(const Header& header) {
-  if (header.count(Field::content_type) != 1) {
-    return false;
-  }
-  std::string_view value = View(header[Field::content_type]);
-  const size_t semicolon = value.find(';');
-  if (!EqualsIgnoringCase(Trim(value.substr(0, semicolon)), "application/json")) {
-    return false;
-  }
-  if (semicolon == std::string_view::npos) {
-    return true;
-  }
-  const std::string_view parameter = Trim(value.substr(semicolon + 1));
-  return parameter.empty() || EqualsIgnoringCase(parameter, "charset=utf-8") ||
-         EqualsIgnoringCase(parameter, "charset=\"utf-8\"");
-}
-
-// What is wrong with the message's framing, beside what Beast finds itself: everything that another
-// server on the way could read differently. `status` is for the answer, after which the connection
-// closes.
-struct FramingError {
-  int status = 0;
-  std::string_view detail;
-};
-
-// `folded`: a field goes on in a second line.
-FramingError CheckFraming(const Header& header, bool folded) {
-  if (folded) {
-    return {400, "a header field must be one line"};
-  }
-  if (static_cast<size_t>(std::distance(header.begin(), header.end())) > kMaxFields) {
-    return {431, "there are too many header fields"};
-  }
-  if (header.count(Field::host) > 1 || (header.version() == 11 && header.count(Field::host) == 0)) {
-    return {400, "exactly one Host field is needed"};
-  }
-  const size_t lengths = header.count(Field::content_length);
-  const size_t encodings = header.count(Field::transfer_encoding);
-  if (lengths > 1 || (lengths > 0 && encodings > 0)) {
-    return {400, "the length of the body is ambiguous"};
-  }
-  if (lengths == 1) {
-    const std::string_view value = View(header[Field::content_length]);
-    if (value.empty() || value.find_first_not_of("0123456789") != std::string_view::npos) {
-      return {400, "Content-Length must be a number"};
-    }
-  }
-  if (encodings > 0) {
-    if (encodings > 1 || header.version() != 11) {
-      return {400, "Transfer-Encoding is not acceptable here"};
-    }
-    if (!EqualsIgnoringCase(View(header[Field::transfer_encoding]), "chunked")) {
-      return {501, "the only transfer encoding is chunked"};
-    }
-  }
-  return {};
-}
-
-// The answer to what the parser refused; nothing when the client just went away.
-std::optional<Response> ParserProblem(error_code error, std::string_view request_id) {
-  using Error = beast::http::error;
-  if (error == Error::header_limit || error == Error::buffer_overflow) {
-    return Problem(431, "the header is too large", request_id);
-  }
-  if (error == Error::body_limit) {
-    return Problem(413, "the body is too large", request_id);
-  }
-  const bool gone = error == Error::end_of_stream || error == Error::partial_message;
-  if (!gone && error.category() == beast::http::make_error_code(Error::bad_method).category()) {
-    return Problem(400, "the request is malformed", request_id);
-  }
-  return std::nullopt;
 }
 
 // True when there is room for that much in memory.
@@ -174,63 +73,9 @@ Response NoRoom(std::string_view request_id) {
   return Problem(refusal, request_id);
 }
 
-std::string HttpDate() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  std::array<char, 64> text{};
-  // The daemon never sets a locale, so the names are English.
-  const size_t size = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc);
-  return std::string(text.data(), size);
-}
-
-constexpr std::string_view kLastChunk = "0\r\n\r\n";
-
-// A piece of a chunked body (RFC 9112, 7.1).
-std::string Chunk(const std::string& piece) {
-  std::array<char, 16> size{};
-  const int digits = std::snprintf(size.data(), size.size(), "%zx\r\n", piece.size());
-  std::string out;
-  out.reserve(static_cast<size_t>(digits) + piece.size() + 2);
-  out.append(size.data(), static_cast<size_t>(digits)).append(piece).append("\r\n");
-  return out;
-}
-
-struct Framing {
-  bool keep_alive = false;
-  bool http10 = false;
-  bool head = false;
-};
-
-std::string ResponseHeader(const Response& response, const Framing& framing,
-                           std::string_view request_id) {
-  std::string out = "HTTP/1.1 " + std::to_string(response.status) + " ";
-  out += ReasonPhrase(response.status);
-  const auto add = [&out](std::string_view name, std::string_view value) {
-    out.append("\r\n").append(name).append(": ").append(value);
-  };
-  add("Date", HttpDate());
-  if (response.status != 204) {  // RFC 9110, 8.6: there is no content whose length to tell
-    add("Content-Type", response.content_type);
-    if (response.source == nullptr) {
-      add("Content-Length", std::to_string(response.body.size()));
-    } else if (!framing.http10) {
-      add("Transfer-Encoding", "chunked");
-    }
-  }
-  add("X-Request-Id", request_id);
-  add("X-Content-Type-Options", "nosniff");
-  add("Cache-Control", "no-store");
-  for (const auto& [name, value] : response.headers) {
-    add(name, value);
-  }
-  if (!framing.keep_alive) {
-    add("Connection", "close");
-  } else if (framing.http10) {
-    add("Connection", "keep-alive");
-  }
-  out += "\r\n\r\n";
-  return out;
+// Whether any web page may read it: it tells of no job, or of one whose id the page must know.
+bool IsOpen(const Match& match) {
+  return match.is_get && match.endpoint != Endpoint::kList;
 }
 
 class SessionImpl final : public Session, public std::enable_shared_from_this<SessionImpl> {
@@ -318,20 +163,22 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     error_code error;
     co_await beast::http::async_read_header(stream_, buffer_, parser,
                                             asio::redirect_error(asio::use_awaitable, error));
-    const std::string request_id = RequestId(parser.get());
+    const std::string request_id = RequestIdOf(parser.get());
     Framing framing;
     framing.http10 = parser.get().version() == 10;
     framing.head = parser.get().method() == beast::http::verb::head;
+    framing.gzip = AcceptsGzip(FieldOf(parser.get(), "Accept-Encoding"));
+    framing.if_none_match = std::string(FieldOf(parser.get(), "If-None-Match"));
     if (error) {
       std::optional<Response> refusal = ParserProblem(error, request_id);
       if (refusal) {
-        co_await WriteAndClose(std::move(*refusal), framing, request_id);
+        co_await Refuse(std::move(*refusal), framing, request_id);
       }
       co_return false;
     }
     if (const FramingError bad = CheckFraming(parser.get(), folded); bad.status != 0) {
       Response refusal = Problem(bad.status, bad.detail, request_id);
-      co_await WriteAndClose(std::move(refusal), framing, request_id);
+      co_await Refuse(std::move(refusal), framing, request_id);
       co_return false;
     }
 
@@ -340,25 +187,26 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     Request request;
     request.id = request_id;
     request.client = client_;
-    request.last_event_id = std::string(View(parser.get()["Last-Event-ID"]));
-    Endpoint endpoint = Endpoint::kHealth;
-    bool takes_body = false;
-    std::optional<Response> refusal = Route(parser.get(), &request, &endpoint, &takes_body);
+    request.last_event_id = std::string(FieldOf(parser.get(), "Last-Event-ID"));
+    Match match;
+    std::optional<Response> refusal = Route(parser.get(), &request, &match);
+    const std::string_view origin = FieldOf(parser.get(), "Origin");
+    framing.cors = CorsFields(options().cors, origin, IsOpen(match));
     Budget::Share share(context_->budget, client_);
 
     if (!parser.is_done()) {
-      const std::string_view expect = View(parser.get()[Field::expect]);
-      const uint64_t limit = takes_body && !refusal
+      const std::string_view expect = FieldOf(parser.get(), "Expect");
+      const uint64_t limit = match.takes_body && !refusal
                                  ? static_cast<uint64_t>(options().max_body_bytes)
                                  : kMaxIgnoredBody;
       const auto length = parser.content_length();
-      if (!expect.empty() && !EqualsIgnoringCase(expect, "100-continue")) {
+      if (!expect.empty() && !base::EqualsIgnoringCase(expect, "100-continue")) {
         refusal = Problem(417, "the only expectation is 100-continue", request_id);
       } else if (!refusal && length && *length > limit) {
         refusal = Problem(413, "the body is too large", request_id);
       }
       if (refusal && (!expect.empty() || !length || *length > kMaxIgnoredBody)) {
-        co_await WriteAndClose(std::move(*refusal), framing, request_id);
+        co_await Refuse(std::move(*refusal), framing, request_id);
         co_return false;
       }
       parser.body_limit(limit);
@@ -375,14 +223,15 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
         co_await beast::http::async_read_some(stream_, buffer_, parser,
                                               asio::redirect_error(asio::use_awaitable, error));
         if (!error && !Hold(&share, parser.get().body().size())) {
-          co_await WriteAndClose(NoRoom(request_id), framing, request_id);
+          Response full = NoRoom(request_id);
+          co_await Refuse(std::move(full), framing, request_id);
           co_return false;
         }
       }
       if (error) {
         std::optional<Response> problem = ParserProblem(error, request_id);
         if (problem) {
-          co_await WriteAndClose(std::move(*problem), framing, request_id);
+          co_await Refuse(std::move(*problem), framing, request_id);
         }
         co_return false;
       }
@@ -393,7 +242,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     } else {
       request.body = std::move(parser.get().body());
       Hold(&share, 0);  // the handler reads it at once
-      co_await Answer(endpoint, std::move(request));
+      co_await Answer(match.endpoint, std::move(request));
     }
     if (closed_ || !response_) {
       co_return false;
@@ -401,15 +250,16 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     framing.keep_alive = framing.keep_alive && !context_->stopping && !client_gone_;
     Response response = std::move(*response_);
     response_.reset();
+    if (!Hold(&share, response.body.size())) {
+      response = NoRoom(request_id);
+    }
+    Complete(framing, &response);
     if (response.source != nullptr && !framing.head) {
       const bool written = co_await WriteStream(std::move(response), framing, request_id);
       exchange_.reset();
       co_return written&& framing.keep_alive && !framing.http10;
     }
     exchange_.reset();
-    if (!Hold(&share, response.body.size())) {
-      response = NoRoom(request_id);
-    }
     if (!framing.keep_alive) {
       co_await WriteAndClose(std::move(response), framing, request_id);
       co_return false;
@@ -439,13 +289,21 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
   }
 
   // Finds the endpoint and fills `request`, or answers why not.
-  static std::optional<Response> Route(const Header& header, Request* request, Endpoint* endpoint,
-                                       bool* takes_body) {
-    const base::Result<Target> target = SplitTarget(View(header.target()));
+  std::optional<Response> Route(const Header& header, Request* request, Match* found) const {
+    const base::Result<Target> target = SplitTarget(Text(header.target()));
     if (!target) {
       return Problem(400, target.error().message, request->id);
     }
-    Match match = FindRoute(View(header.method_string()), target->path);
+    Match match = FindRoute(Text(header.method_string()), target->path);
+    *found = match;
+    if (match.status == 405 && header.method() == beast::http::verb::options) {
+      Response response{204, "", {}, ""};
+      if (header.count("Access-Control-Request-Method") > 0) {
+        response.headers = PreflightFields(options().cors, FieldOf(header, "Origin"), match.allow);
+      }
+      response.headers.emplace_back("Allow", match.allow);
+      return response;
+    }
     if (match.status == 405) {
       Response response = Problem(405, "the methods here are " + match.allow, request->id);
       response.headers.emplace_back("Allow", match.allow);
@@ -461,8 +319,8 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
       if (!IsJson(header)) {
         return Problem(415, "Content-Type must be application/json", request->id);
       }
-      const std::string_view coding = View(header[Field::content_encoding]);
-      if (!coding.empty() && !EqualsIgnoringCase(coding, "identity")) {
+      const std::string_view coding = FieldOf(header, "Content-Encoding");
+      if (!coding.empty() && !base::EqualsIgnoringCase(coding, "identity")) {
         return Problem(415, "Content-Encoding is not supported", request->id);
       }
     }
@@ -485,8 +343,6 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     }
     request->path_param = std::move(match.path_param);
     request->query = std::move(*query);
-    *endpoint = match.endpoint;
-    *takes_body = match.takes_body;
     return std::nullopt;
   }
 
@@ -627,6 +483,12 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
       co_await asio::async_write(stream_, slice, asio::redirect_error(asio::use_awaitable, error));
     }
     co_return !error;
+  }
+
+  // Refuses what has not been read to its end.
+  asio::awaitable<void> Refuse(Response response, Framing framing, std::string request_id) {
+    Complete(framing, &response);
+    co_await WriteAndClose(std::move(response), std::move(framing), std::move(request_id));
   }
 
   asio::awaitable<void> WriteAndClose(Response response, Framing framing, std::string request_id) {

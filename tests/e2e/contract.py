@@ -52,6 +52,8 @@ class Contract:
             if status not in (400, 404, 431):
                 raise ContractError(f"{path} is not in the contract, but answers {status}")
             return self.resolve(responses["NotFound" if status == 404 else "Transport"])
+        if method == "OPTIONS" and status == 204:
+            return {"headers": self.resolve({"Allow": {"$ref": "#/components/headers/Allow"}})}
         operation = item.get("get" if method == "HEAD" else method.lower())
         if operation is None:
             if status not in (400, 405, 431):
@@ -75,7 +77,7 @@ class Contract:
                     raise ContractError(f"{where}: no {name} header")
                 continue
             self._validate(f"{where}, header {name}", text, header["schema"])
-        if status == 405 and "allow" not in headers:
+        if (status == 405 or method == "OPTIONS") and "allow" not in headers:
             raise ContractError(f"{where}: no Allow header")
         if method == "HEAD":
             if body:

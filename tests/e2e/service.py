@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import gzip
 import http.client
 import json
 import os
@@ -65,6 +66,10 @@ class Response:
     def __init__(self, status, headers, body):
         self.status = status
         self.headers = {name.lower(): value for name, value in headers}
+        self.size = len(body)  # as it came
+        self.decode(body)
+
+    def decode(self, body):
         self.body = body
         try:
             self.json = json.loads(body)
@@ -97,6 +102,8 @@ class Client:
             response = Response(answer.status, answer.getheaders(), answer.read())
         finally:
             connection.close()
+        if response.headers.get("content-encoding") == "gzip":
+            response.decode(gzip.decompress(response.body))
         CONTRACT.check(method, target, response.status, response.headers, response.body,
                        response.json)
         return response

@@ -53,7 +53,7 @@ def test_examples_followTheirSchema(place, media):
 
 def test_components_areAllUsed():
     text = json.dumps(DOCUMENT)
-    for kind in ("schemas", "responses", "headers", "examples"):
+    for kind in ("schemas", "responses", "headers", "examples", "parameters"):
         for name in DOCUMENT["components"][kind]:
             assert f'"#/components/{kind}/{name}"' in text, f"{kind}/{name} is not used"
 
