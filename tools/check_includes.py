@@ -32,7 +32,7 @@ TESTS_MAY = {"store"}
 
 # The launcher's side links nothing but the C++ library.
 BARE = {"linux", "sandbox/launcher", "sandbox/warm", "docker/supervisor", "docker/broker"}
-THIRD_PARTY = re.compile(r"boost/|spdlog/|toml\+\+/|sqlite3|openssl/|seccomp\.h")
+THIRD_PARTY = re.compile(r"boost/|spdlog/|prometheus/|toml\+\+/|sqlite3|openssl/|seccomp\.h")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 

@@ -262,6 +262,9 @@ std::vector<Variable> Variables(const Environment& environment) {
        "Web pages that may use the API from a browser: `https://example.org,http://localhost:3000`, "
        "or `*`; others may only read what is public or known by its id",
        ReadCors},
+      {"HTTP_METRICS", "local", nullptr,
+       "Who may read `/metrics`: local (clients on this machine, not through a proxy) or all",
+       Choice(&Config::http_metrics, {"local", "all"})},
       {"ROLE", "all", nullptr,
        "all, api (takes jobs and tells of them) or worker (runs them); api and worker need "
        "JOB_STORE=redis. The option --role says the same",

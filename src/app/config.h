@@ -24,6 +24,7 @@ struct Config {
   int64_t http_max_body = 0;
   int64_t http_max_connections = 0;
   http::CorsPolicy http_cors;
+  std::string http_metrics;  // local or all
 
   std::string role;  // all, api or worker
 

@@ -218,12 +218,18 @@ class App {
                                   config_.max_file_bytes, config_.max_open_files};
     service_options.max_wait = http_options.max_wait;
     service_ = std::make_unique<service::Service>(service_options, *store_, offered_);
-    server_ = std::make_unique<http::Server>(
-        loop_, http_options,
-        http::HealthInfo{PROJECT_VERSION, isolation, std::string(store_->name()), config_.backend,
-                         config_.role, not_limited_, ContainersForHealth(containers_),
-                         [this] { return backend_ == nullptr ? 0 : backend_->quarantined(); }},
-        *service_);
+    http::HealthInfo health;
+    health.version = PROJECT_VERSION;
+    health.isolation = isolation;
+    health.store = std::string(store_->name());
+    health.backend = config_.backend;
+    health.role = config_.role;
+    health.metrics_for_all = config_.http_metrics == "all";
+    health.not_limited = not_limited_;
+    health.containers = ContainersForHealth(containers_);
+    health.quarantined = [this] { return backend_ == nullptr ? 0 : backend_->quarantined(); };
+    server_ =
+        std::make_unique<http::Server>(loop_, http_options, std::move(health), *service_);
     auto port = server_->Listen();
     if (!port) {
       return base::InvalidArgument("HTTP_HOST, HTTP_PORT: cannot listen on " + config_.http_host +

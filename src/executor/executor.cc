@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "executor/metrics.h"
 #include "executor/output_feed.h"
 #include "executor/run.h"
 
@@ -192,6 +193,7 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
     const auto slot = std::make_shared<Slot>(loop_);
     slot->lease.token = lease.token;
     slot->lease.job.id = lease.job.id;
+    slot->lease.job.submission.language = lease.job.submission.language;
     slots_.emplace(number, slot);
     if (stopping_) {
       ReleaseJob(number);
@@ -324,6 +326,7 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
       return;
     }
     if (finished) {
+      CountFinished(slot->lease.job.submission.language, slot->outcome);
       Drop(number);
       return;
     }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "executor/metrics.h"
 #include "executor/steps.h"
 #include "executor/verdict.h"
 
@@ -88,6 +89,7 @@ void Run::FindCompiled() {
   cache_key_ = CompileCache::Key(input);
   cache_->Find(cache_key_,
                [self = shared_from_this()](std::shared_ptr<const CompiledProgram> program) {
+                 CountCacheLookup(program != nullptr);
                  if (self->cancelled_) {
                    return self->PostDone(std::nullopt);
                  }

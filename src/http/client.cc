@@ -40,4 +40,15 @@ std::string ClientOf(const sockaddr_storage& peer) {
   return Text(AF_INET6, &v6.sin6_addr) + "/64";
 }
 
+bool IsLoopback(const sockaddr_storage& peer) {
+  if (peer.ss_family == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, &peer, sizeof(v6));
+    if (IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr)) {
+      return true;
+    }
+  }
+  return ClientOf(peer).starts_with("127.");
+}
+
 }  // namespace http

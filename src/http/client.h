@@ -11,4 +11,7 @@ namespace http {
 // empty.
 std::string ClientOf(const sockaddr_storage& peer);
 
+// Whether `peer` is this machine: 127.0.0.0/8, also when mapped into IPv6, or ::1.
+bool IsLoopback(const sockaddr_storage& peer);
+
 }  // namespace http

@@ -9,7 +9,7 @@
 namespace http {
 namespace {
 
-std::string Of(int family, const char* address) {
+sockaddr_storage Peer(int family, const char* address) {
   sockaddr_storage peer{};
   if (family == AF_INET) {
     sockaddr_in v4{};
@@ -22,7 +22,11 @@ std::string Of(int family, const char* address) {
     EXPECT_EQ(::inet_pton(family, address, &v6.sin6_addr), 1);
     std::memcpy(&peer, &v6, sizeof(v6));
   }
-  return ClientOf(peer);
+  return peer;
+}
+
+std::string Of(int family, const char* address) {
+  return ClientOf(Peer(family, address));
 }
 
 TEST(ClientOf, IsAnIpv4Address) {
@@ -38,6 +42,21 @@ TEST(ClientOf, IsAnIpv6Network) {
 
 TEST(ClientOf, IsNeverEmpty) {
   EXPECT_EQ(ClientOf(sockaddr_storage{}), "unknown");
+}
+
+TEST(IsLoopbackTest, KnowsThisMachine) {
+  for (const char* here : {"127.0.0.1", "127.9.9.9"}) {
+    EXPECT_TRUE(IsLoopback(Peer(AF_INET, here))) << here;
+  }
+  for (const char* here : {"::1", "::ffff:127.0.0.1"}) {
+    EXPECT_TRUE(IsLoopback(Peer(AF_INET6, here))) << here;
+  }
+  EXPECT_FALSE(IsLoopback(Peer(AF_INET, "128.0.0.1")));
+  EXPECT_FALSE(IsLoopback(Peer(AF_INET, "1.127.0.1")));
+  for (const char* elsewhere : {"::", "::2", "::ffff:10.0.0.1", "127::", "fe80::1"}) {
+    EXPECT_FALSE(IsLoopback(Peer(AF_INET6, elsewhere))) << elsewhere;
+  }
+  EXPECT_FALSE(IsLoopback(sockaddr_storage{}));
 }
 
 }  // namespace

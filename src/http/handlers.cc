@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/fingerprint.h"
+#include "base/metrics.h"
 #include "base/text.h"
 #include "http/assets.h"
 #include "http/events.h"
@@ -205,12 +206,13 @@ void Handlers::Close() {
 }
 
 void Handlers::Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchange> exchange) {
-  const bool is_health =
-      endpoint == Endpoint::kLive || endpoint == Endpoint::kHealth || endpoint == Endpoint::kReady;
-  if (health_.role == "worker" && !is_health) {
-    const service::Refusal refusal{service::Refusal::Kind::kNotFound,
-                                   "this node is a worker and serves nothing but /health",
-                                   {}};
+  const bool of_every_role = endpoint == Endpoint::kLive || endpoint == Endpoint::kHealth ||
+                             endpoint == Endpoint::kReady || endpoint == Endpoint::kMetrics;
+  if (health_.role == "worker" && !of_every_role) {
+    const service::Refusal refusal{
+        service::Refusal::Kind::kNotFound,
+        "this node is a worker and serves nothing but /health and /metrics",
+        {}};
     exchange->reply(Problem(refusal, request.id));
     return;
   }
@@ -226,6 +228,9 @@ void Handlers::Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchan
       return;
     case Endpoint::kLanguages:
       exchange->reply(Languages());
+      return;
+    case Endpoint::kMetrics:
+      Metrics(request, std::move(exchange));
       return;
     case Endpoint::kOpenApi:
     case Endpoint::kDocs:
@@ -295,6 +300,33 @@ void Handlers::Health(bool details, const Request& request, std::shared_ptr<Exch
       }
     }
     exchange->reply(Json(200, json::serialize(body)));
+  });
+}
+
+void Handlers::Metrics(const Request& request, std::shared_ptr<Exchange> exchange) {
+  if (!health_.metrics_for_all && !request.from_here) {
+    const service::Refusal refusal{
+        service::Refusal::Kind::kNotFound,
+        "metrics are for clients on the service's machine; HTTP_METRICS opens them",
+        {}};
+    exchange->reply(Problem(refusal, request.id));
+    return;
+  }
+  service_.Stats([self = shared_from_this(), exchange = std::move(exchange)](
+                     base::Result<job::StoreStats> stats) {
+    static base::Gauge up("sandbox_store_up", "Whether the job store answers.");
+    static base::Gauge jobs("sandbox_jobs", "Jobs in the store that have no outcome yet.",
+                            {"status"});
+    static base::Gauge waiting("sandbox_http_waiting", "Requests that wait for a job's end.");
+    static base::Gauge quarantined("sandbox_quarantined", "Sandboxes that could not be emptied.");
+    up.Set({}, stats ? 1 : 0);
+    if (stats) {
+      jobs.Set({"queued"}, static_cast<double>(stats->queued));
+      jobs.Set({"running"}, static_cast<double>(stats->running));
+    }
+    waiting.Set({}, static_cast<double>(self->waiters()));
+    quarantined.Set({}, self->health_.quarantined ? self->health_.quarantined() : 0);
+    exchange->reply({200, "text/plain; version=0.0.4; charset=utf-8", {}, base::MetricsText()});
   });
 }
 

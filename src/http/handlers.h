@@ -42,6 +42,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   using Outcome = service::Service::OnJob;
 
   void Health(bool details, const Request& request, std::shared_ptr<Exchange> exchange);
+  void Metrics(const Request& request, std::shared_ptr<Exchange> exchange);
   Response Languages() const;
   void Execute(Request request, std::shared_ptr<Exchange> exchange);
   void Batch(Request request, std::shared_ptr<Exchange> exchange);

@@ -20,6 +20,7 @@ struct Request {
   Params query;            // decoded; only names that the route accepts, each once
   std::string body;
   std::string last_event_id;  // the Last-Event-ID field
+  bool from_here = false;     // from this machine, and not passed on by a proxy on it
 };
 
 // A body that is made while it is sent. Single-threaded.

@@ -28,6 +28,7 @@ constexpr std::array kRoutes = {
     Route{"GET", "/v1/execute/{id}/events", Endpoint::kEvents, ""},
     Route{"GET", "/v1/languages", Endpoint::kLanguages, ""},
     Route{"GET", "/openapi.json", Endpoint::kOpenApi, ""},
+    Route{"GET", "/metrics", Endpoint::kMetrics, ""},
     Route{"GET", "/docs", Endpoint::kDocs, ""},
     Route{"GET", "/docs/rapidoc.js", Endpoint::kDocsScript, ""},
 };
@@ -180,6 +181,7 @@ Match FindRoute(std::string_view method, std::string_view path) {
       match.status = 200;
       match.allow.clear();
       match.endpoint = route.endpoint;
+      match.pattern = route.pattern;
       match.is_get = get;
       match.takes_body = route.method == "POST";
       match.path_param = PercentDecode(param, false).value();  // part of what was decoded above

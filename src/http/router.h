@@ -41,12 +41,14 @@ enum class Endpoint {
   kOpenApi,
   kDocs,
   kDocsScript,
+  kMetrics,
 };
 
 struct Match {
   // 200: found. 404: no such path. 405: the path knows other methods. 400: the path is malformed.
   int status = 404;
   Endpoint endpoint = Endpoint::kHealth;
+  std::string_view pattern = "other";  // of the route: names it where it is counted
   bool is_get = false;  // or HEAD
   bool takes_body = false;
   std::string path_param;

@@ -353,7 +353,7 @@ class ServerTest : public ::testing::Test {
   Options options_;
   service::Options service_options_;
   std::optional<service::Service> service_;
-  HealthInfo health_{"1.2.3", "strong", "fake", "native", "all", {"time"}};
+  HealthInfo health_{"1.2.3", "strong", "fake", "native", "all", false, {"time"}};
   std::optional<Server> server_;
   std::thread thread_;
   uint16_t port_ = 0;

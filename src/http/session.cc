@@ -27,6 +27,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "http/cors.h"
@@ -78,12 +79,23 @@ bool IsOpen(const Match& match) {
   return match.is_get && match.endpoint != Endpoint::kList;
 }
 
+// Until the answer is there; sending it is the client's time.
+void CountAnswer(std::string_view route, int status, base::Nanos took) {
+  static base::Counter answers("sandbox_http_requests_total", "Requests answered.",
+                               {"route", "status"});
+  static base::Histogram times("sandbox_http_request_seconds",
+                               "Time from a request's header to its answer, waits included.",
+                               {"route"}, base::TimeBounds());
+  answers.Add({route, std::to_string(status)});
+  times.Observe({route}, static_cast<double>(took) / static_cast<double>(base::kSecond));
+}
+
 class SessionImpl final : public Session, public std::enable_shared_from_this<SessionImpl> {
  public:
-  SessionImpl(asio::io_context& loop, asio::ip::tcp::socket socket, std::string client,
+  SessionImpl(asio::io_context& loop, asio::ip::tcp::socket socket, Peer peer,
               std::shared_ptr<const SessionContext> context, std::function<void()> closed)
       : loop_(loop),
-        client_(std::move(client)),
+        peer_(std::move(peer)),
         context_(std::move(context)),
         closed_callback_(std::move(closed)),
         stream_(std::move(socket)),
@@ -184,9 +196,12 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
 
     // The header counts as it is now: trailers of a chunked body must not change it.
     framing.keep_alive = parser.get().keep_alive();
+    const base::Nanos began = base::MonotonicNow();
     Request request;
     request.id = request_id;
-    request.client = client_;
+    request.client = peer_.client;
+    request.from_here = peer_.loopback && parser.get().count("X-Forwarded-For") == 0 &&
+                        parser.get().count("Forwarded") == 0 && parser.get().count("Via") == 0;
     request.last_event_id = std::string(FieldOf(parser.get(), "Last-Event-ID"));
     Match match;
     std::optional<Response> refusal = Route(parser.get(), &request, &match);
@@ -254,6 +269,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
       response = NoRoom(request_id);
     }
     Complete(framing, &response);
+    CountAnswer(match.pattern, response.status, base::MonotonicNow() - began);
     if (response.source != nullptr && !framing.head) {
       const bool written = co_await WriteStream(std::move(response), framing, request_id);
       exchange_.reset();
@@ -488,6 +504,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
   // Refuses what has not been read to its end.
   asio::awaitable<void> Refuse(Response response, Framing framing, std::string request_id) {
     Complete(framing, &response);
+    CountAnswer("other", response.status, 0);
     co_await WriteAndClose(std::move(response), std::move(framing), std::move(request_id));
   }
 
@@ -509,7 +526,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
   }
 
   asio::io_context& loop_;
-  const std::string client_;
+  const Peer peer_;
   const std::shared_ptr<const SessionContext> context_;
   const std::function<void()> closed_callback_;
   beast::tcp_stream stream_;
@@ -528,8 +545,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
 }  // namespace
 
 std::shared_ptr<Session> StartSession(asio::io_context& loop, base::UniqueFd fd, bool ipv6,
-                                      std::string client,
-                                      std::shared_ptr<const SessionContext> context,
+                                      Peer peer, std::shared_ptr<const SessionContext> context,
                                       std::function<void()> closed) {
   asio::ip::tcp::socket socket(loop);
   error_code error;
@@ -539,7 +555,7 @@ std::shared_ptr<Session> StartSession(asio::io_context& loop, base::UniqueFd fd,
   }
   fd.release();
   socket.set_option(asio::ip::tcp::no_delay(true), error);  // at worst slower
-  auto session = std::make_shared<SessionImpl>(loop, std::move(socket), std::move(client),
+  auto session = std::make_shared<SessionImpl>(loop, std::move(socket), std::move(peer),
                                                std::move(context), std::move(closed));
   session->Start();
   return session;

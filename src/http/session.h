@@ -20,6 +20,12 @@ struct SessionContext {
   bool stopping = false;
 };
 
+// Who is at the other end.
+struct Peer {
+  std::string client;     // ClientOf the address
+  bool loopback = false;  // the address is this machine's own
+};
+
 class Session {
  public:
   virtual ~Session() = default;
@@ -31,11 +37,11 @@ class Session {
   virtual void Close() = 0;
 };
 
-// Serves the requests of `client` on the connected non-blocking socket `fd`. `closed` comes once,
+// Serves the requests of `peer` on the connected non-blocking socket `fd`. `closed` comes once,
 // never from within the call, when the socket is closed. nullptr: the event loop cannot take the
 // socket (which is closed).
 std::shared_ptr<Session> StartSession(boost::asio::io_context& loop, base::UniqueFd fd, bool ipv6,
-                                      std::string client,
+                                      Peer peer,
                                       std::shared_ptr<const SessionContext> context,
                                       std::function<void()> closed);
 

@@ -84,6 +84,8 @@ class Response:
 class Client:
     """One connection a request, so that it may be used from many threads."""
 
+    host = "127.0.0.1"
+
     def __init__(self, port):
         self.port = port
 
@@ -95,7 +97,7 @@ class Client:
             body = body.encode()
         if body is not None and not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = "application/json"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         try:
             connection.request(method, target, body=body, headers=headers)
             answer = connection.getresponse()
