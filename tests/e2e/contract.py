@@ -77,7 +77,7 @@ class Contract:
                     raise ContractError(f"{where}: no {name} header")
                 continue
             self._validate(f"{where}, header {name}", text, header["schema"])
-        if (status == 405 or method == "OPTIONS") and "allow" not in headers:
+        if (status == 405 or (method, status) == ("OPTIONS", 204)) and "allow" not in headers:
             raise ContractError(f"{where}: no Allow header")
         if method == "HEAD":
             if body:
