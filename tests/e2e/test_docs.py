@@ -1,5 +1,6 @@
 """The documentation says what the program says, and its links lead somewhere."""
 
+import json
 import re
 import subprocess
 
@@ -90,3 +91,21 @@ def test_api_namesEveryVerdictAndErrorStatus():
             for status in operation["responses"]:
                 if status.startswith(("4", "5")):
                     assert f"| {status} |" in text
+
+
+def shell_blocks(path):
+    return re.findall(r"```sh\n(.*?)```", path.read_text(), re.DOTALL)
+
+
+def test_readme_requestsWorkAsTheyAreTyped(service):
+    blocks = [block for block in shell_blocks(REPOSITORY / "README.md") if "curl" in block]
+    assert len(blocks) == 2
+    answers = []
+    for block in blocks:
+        done = subprocess.run(
+            ["bash", "-euc", block.replace("127.0.0.1:8080", f"127.0.0.1:{service.port}")],
+            capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        answers.append(json.loads(done.stdout)["result"])
+    assert [(answer["verdict"], answer["stdout"] or answer["stderr"]) for answer in answers] == [
+        ("ok", "6\n"), ("ok", "hello\n")]
