@@ -259,7 +259,8 @@ std::vector<Variable> Variables(const Environment& environment) {
        "Connections at once; more wait in the kernel's backlog. One client may have three quarters",
        Integer(&Config::http_max_connections, 1, 1'000'000)},
       {"HTTP_CORS_ORIGINS", "", nullptr,
-       "Web pages that may use the API from a browser: `https://example.org,http://localhost:3000`, "
+       "Web pages that may use the API from a browser: "
+       "`https://example.org,http://localhost:3000`, "
        "or `*`; others may only read what is public or known by its id",
        ReadCors},
       {"HTTP_METRICS", "local", nullptr,

@@ -228,8 +228,7 @@ class App {
     health.not_limited = not_limited_;
     health.containers = ContainersForHealth(containers_);
     health.quarantined = [this] { return backend_ == nullptr ? 0 : backend_->quarantined(); };
-    server_ =
-        std::make_unique<http::Server>(loop_, http_options, std::move(health), *service_);
+    server_ = std::make_unique<http::Server>(loop_, http_options, std::move(health), *service_);
     auto port = server_->Listen();
     if (!port) {
       return base::InvalidArgument("HTTP_HOST, HTTP_PORT: cannot listen on " + config_.http_host +

@@ -78,9 +78,11 @@ struct Histogram::Impl : Series<prometheus::Histogram> {
 };
 
 Counter::Counter(std::string name, std::string help, std::vector<std::string> labels)
-    : impl_(std::make_unique<Impl>(
-          prometheus::BuildCounter().Name(std::move(name)).Help(std::move(help)).Register(Registry()),
-          std::move(labels))) {}
+    : impl_(std::make_unique<Impl>(prometheus::BuildCounter()
+                                       .Name(std::move(name))
+                                       .Help(std::move(help))
+                                       .Register(Registry()),
+                                   std::move(labels))) {}
 
 Counter::~Counter() = default;
 

@@ -24,8 +24,8 @@ base::Result<CorsPolicy> ParseCorsPolicy(std::string_view text);
 // it, because it is a GET that tells of no job, or only of a job whose id the page must know.
 Params CorsFields(const CorsPolicy& policy, std::string_view origin, bool open);
 
-// What the answer to a preflight, OPTIONS with Access-Control-Request-Method, has besides; `methods`
-// as in Allow. Nothing for a page that is not allowed.
+// What the answer to a preflight, OPTIONS with Access-Control-Request-Method, has besides;
+// `methods` as in Allow. Nothing for a page that is not allowed.
 Params PreflightFields(const CorsPolicy& policy, std::string_view origin, std::string_view methods);
 
 }  // namespace http

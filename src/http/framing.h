@@ -47,7 +47,8 @@ struct FramingError {
 FramingError CheckFraming(const Header& header, bool folded);
 
 // The answer to what the parser refused; nothing when the client just went away.
-std::optional<Response> ParserProblem(const boost::system::error_code& error, std::string_view request_id);
+std::optional<Response> ParserProblem(const boost::system::error_code& error,
+                                      std::string_view request_id);
 
 // How a request wants its answer.
 struct Framing {

@@ -83,8 +83,7 @@ bool AcceptsGzip(std::string_view accept_encoding) {
     accept_encoding.remove_prefix(std::min(comma + 1, accept_encoding.size()));
     const size_t semicolon = std::min(element.find(';'), element.size());
     const std::string_view coding = base::Trim(element.substr(0, semicolon));
-    const bool wanted =
-        HasWeight(element.substr(std::min(semicolon + 1, element.size())));
+    const bool wanted = HasWeight(element.substr(std::min(semicolon + 1, element.size())));
     if (coding == "gzip") {
       named = wanted;
     } else if (coding == "*") {

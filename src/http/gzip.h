@@ -12,8 +12,8 @@ namespace http {
 // weight of 0.
 bool AcceptsGzip(std::string_view accept_encoding);
 
-// The body, compressed a slice at a time as the connection takes it: a large one does not hold up the
-// event loop.
+// The body, compressed a slice at a time as the connection takes it: a large one does not hold up
+// the event loop.
 std::shared_ptr<BodySource> Gzip(std::string body);
 
 }  // namespace http

@@ -49,7 +49,8 @@ TEST(GzipTest, GivesTheBodyBackInSlices) {
 }
 
 TEST(AcceptsGzipTest, WeighsWhatTheClientNames) {
-  for (const char* yes : {"gzip", "deflate, gzip", "gzip;q=0.5", "*", "br;q=1, *;q=0.1", "gzip ; q=1"}) {
+  for (const char* yes :
+       {"gzip", "deflate, gzip", "gzip;q=0.5", "*", "br;q=1, *;q=0.1", "gzip ; q=1"}) {
     EXPECT_TRUE(AcceptsGzip(yes)) << yes;
   }
   for (const char* no : {"", "identity", "br, deflate", "gzip;q=0", "gzip;q=0.000", "*;q=0",

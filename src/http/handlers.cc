@@ -312,8 +312,8 @@ void Handlers::Metrics(const Request& request, std::shared_ptr<Exchange> exchang
     exchange->reply(Problem(refusal, request.id));
     return;
   }
-  service_.Stats([self = shared_from_this(), exchange = std::move(exchange)](
-                     base::Result<job::StoreStats> stats) {
+  service_.Stats([self = shared_from_this(),
+                  exchange = std::move(exchange)](base::Result<job::StoreStats> stats) {
     static base::Gauge up("sandbox_store_up", "Whether the job store answers.");
     static base::Gauge jobs("sandbox_jobs", "Jobs in the store that have no outcome yet.",
                             {"status"});

@@ -49,7 +49,7 @@ struct Match {
   int status = 404;
   Endpoint endpoint = Endpoint::kHealth;
   std::string_view pattern = "other";  // of the route: names it where it is counted
-  bool is_get = false;  // or HEAD
+  bool is_get = false;                 // or HEAD
   bool takes_body = false;
   std::string path_param;
   std::vector<std::string_view> query_names;  // the query parameters that the route accepts

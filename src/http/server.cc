@@ -213,13 +213,13 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
     }
     const uint64_t id = next_id_++;
     const std::weak_ptr<Impl> weak = weak_from_this();
-    std::shared_ptr<Session> session = StartSession(
-        loop_, std::move(fd), peer.ss_family == AF_INET6, {client, IsLoopback(peer)}, context_,
-        [weak, id, client] {
-          if (const auto self = weak.lock()) {
-            self->OnSessionClosed(id, client);
-          }
-        });
+    std::shared_ptr<Session> session =
+        StartSession(loop_, std::move(fd), peer.ss_family == AF_INET6, {client, IsLoopback(peer)},
+                     context_, [weak, id, client] {
+                       if (const auto self = weak.lock()) {
+                         self->OnSessionClosed(id, client);
+                       }
+                     });
     if (session != nullptr) {
       sessions_.emplace(id, std::move(session));
       ++by_client_[client];

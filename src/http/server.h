@@ -54,7 +54,7 @@ struct HealthInfo {
   // "all", "api", or "worker": that one answers nothing but /health, /health/live and
   // /health/ready.
   std::string role = "all";
-  bool metrics_for_all = false;  // else GET /metrics is for clients on this machine
+  bool metrics_for_all = false;               // else GET /metrics is for clients on this machine
   std::vector<std::string> not_limited = {};  // what the isolation level does not limit
   std::function<std::vector<ContainerHealth>()> containers = {};  // of the docker backend
   std::function<uint32_t()> quarantined = {};  // as sandbox::Backend's; empty: there are none

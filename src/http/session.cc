@@ -207,7 +207,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     std::optional<Response> refusal = Route(parser.get(), &request, &match);
     const std::string_view origin = FieldOf(parser.get(), "Origin");
     framing.cors = CorsFields(options().cors, origin, IsOpen(match));
-    Budget::Share share(context_->budget, client_);
+    Budget::Share share(context_->budget, peer_.client);
 
     if (!parser.is_done()) {
       const std::string_view expect = FieldOf(parser.get(), "Expect");

@@ -41,8 +41,7 @@ class Session {
 // never from within the call, when the socket is closed. nullptr: the event loop cannot take the
 // socket (which is closed).
 std::shared_ptr<Session> StartSession(boost::asio::io_context& loop, base::UniqueFd fd, bool ipv6,
-                                      Peer peer,
-                                      std::shared_ptr<const SessionContext> context,
+                                      Peer peer, std::shared_ptr<const SessionContext> context,
                                       std::function<void()> closed);
 
 }  // namespace http
