@@ -11,7 +11,8 @@ namespace language {
 // kInvalidArgument unless `pattern` is a regular expression with exactly one group.
 base::Result<void> CheckOneGroup(const std::string& pattern);
 
-// kInvalidArgument unless `pattern` is a regular expression.
+// kInvalidArgument unless `pattern` is a regular expression without numbers of more than three
+// digits.
 base::Result<void> CheckPattern(const std::string& pattern);
 
 // What the group of a checked pattern matches at the first place in `text`, cut to a short length.

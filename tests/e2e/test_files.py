@@ -205,7 +205,12 @@ def test_compilerArgs_reachTheInterpreter(service):
     ("python", "-c"), ("python", "-m"), ("python", "-"), ("python", "/etc/passwd"), ("python", ""),
     ("python", "-Wx"), ("go", "-toolexec=/bin/sh"), ("go", "-o"), ("go", "-o=/etc/x"),
     ("go", "@/etc/x"), ("go", "-overlay=x"), ("go", "-gcflags=-N"), ("go", "-ldflags=-extld=x"),
-    ("go", "-tags=a b"), ("go", "-trimpath\n"), ("go", "-C=/"), ("go", "-tags=" + "x" * 100_000)])
+    ("go", "-tags=a b"), ("go", "-trimpath\n"), ("go", "-C=/"), ("go", "-tags=" + "x" * 100_000), ("c", "-wrapper"),
+    ("c", "-B/box"), ("c", "@/etc/x"), ("c", "-o"), ("c", "-o/etc/x"), ("c", "-fplugin=./x.so"), ("c", "-Wl,x"),
+    ("c", "-Wa,x"), ("c", "-Wp,x"), ("c", "-I/etc"), ("c", "-include"), ("c", "-x"), ("cpp", "-specs=x"),
+    ("cpp", "-DX=$(id)"), ("cpp", "main.cpp"), ("cpp", "-fmodules-ts"), ("javascript", "-e"),
+    ("javascript", "--require=./x"), ("javascript", "--inspect=0.0.0.0:80"), ("javascript", "--"),
+    ("javascript", "--max-old-space-size=999999")])
 def test_compilerArgs_beyondTheAllowList_areRefused(service, language, arg):
     response = service.post({"language": language, "code": "", "compiler_args": [arg]})
     assert response.status == 422
@@ -304,3 +309,27 @@ def test_maxima_areTheOperators(start_service):
     result = run(service, code="x = b'x' * (270 << 20); print(len(x))",
                  limits={"memory_bytes": 300 << 20})
     assert result["stdout"] == f"{270 << 20}\n", result
+
+
+def test_c_compilesAllSourcesOfItsFolders(service):
+    result = service.run(
+        '#include <stdio.h>\n#include "lib/answer.h"\n\nint main(void) { printf("%d\\n", answer()); }\n', "c",
+        files=[{"path": "lib/answer.h", "content": "int answer(void);\n"},
+               {"path": "lib/the answer.c",
+                "content": '#include <math.h>\n#include "lib/answer.h"\n'
+                           'int answer(void) { return (int)sqrt(1764); }\n'},
+               {"path": "-o other.c", "content": "int unused;\n"}])
+    assert (result["verdict"], result["stdout"]) == ("ok", "42\n"), result
+
+
+def test_cpp_takesAnEntrypointOfAnyOfItsExtensions(service):
+    result = service.run("#include <iostream>\nint f();\nint main() { std::cout << f() << N; }\n", "cpp",
+                         entrypoint="src/app.cc", compiler_args=["-DN=2", "-std=c++17", "-Wall"],
+                         files=[{"path": "src/f.cxx", "content": "int f() { return 4; }\n"}])
+    assert (result["verdict"], result["stdout"]) == ("ok", "42"), result
+
+
+def test_javascript_requiresItsFiles(service):
+    result = service.run("console.log(require('./lib/answer').answer);", "javascript",
+                         files=[{"path": "lib/answer.js", "content": "exports.answer = 42;\n"}])
+    assert (result["verdict"], result["stdout"]) == ("ok", "42\n"), result
