@@ -69,7 +69,8 @@ base::Result<void> ChooseWarm(const Config& config, const language::Registry& la
     const bool wanted = config.warm_start == "on" ||
                         std::find(chosen.begin(), chosen.end(), language.id) != chosen.end();
     if (wanted && language.run.warm && language.available) {
-      native->warm.push_back({language.source, language::StepArgv(language.run, language.source, {}),
+      native->warm.push_back({language.source,
+                              language::StepArgv(language.run, language.source, {}),
                               language.run.env});
     }
   }
