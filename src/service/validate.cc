@@ -139,8 +139,9 @@ void FindEntrypoint(const language::Language& language, bool has_code, job::Subm
   }
   const size_t dot = s->entrypoint.rfind('.');
   const std::string extension = dot == std::string::npos ? "" : s->entrypoint.substr(dot + 1);
-  if (std::find(language.extensions.begin(), language.extensions.end(), extension) ==
-      language.extensions.end()) {
+  if (s->entrypoint != language.source &&
+      std::find(language.extensions.begin(), language.extensions.end(), extension) ==
+          language.extensions.end()) {
     std::string accepted;
     for (const std::string& one : language.extensions) {
       accepted += (accepted.empty() ? "." : ", .") + one;

@@ -21,6 +21,7 @@ from service import stream
 ROOT = pathlib.Path(__file__).resolve().parents[1] / "programs"
 SOURCES = {"c": "main.c", "cpp": "main.cpp", "go": "main.go", "javascript": "main.js",
            "python": "main.py"}
+COMPILED = {"c", "cpp", "go"}
 KEYS = {
     "stdin", "stdin_file", "stdin_generate", "timeout", "verdict", "exit_code", "signal", "stdout",
     "stderr", "stdout_base64", "stdout_encoding", "stdout_prefix", "stdout_contains",
@@ -118,7 +119,7 @@ class Program:
         self.check_output(stream(result, "stdout"), stream(result, "stderr"))
         assert expect.get("message_contains", "") in result["message"], context
 
-        assert ("compile" in result) == (self.language == "go"), context
+        assert ("compile" in result) == (self.language in COMPILED), context
         for part in expect.get("compile_stderr_contains", []):
             assert part in result["compile"]["stderr"], context
         if expect["verdict"] == "compile_error":

@@ -318,7 +318,7 @@ def test_c_compilesAllSourcesOfItsFolders(service):
                {"path": "lib/the answer.c",
                 "content": '#include <math.h>\n#include "lib/answer.h"\n'
                            'int answer(void) { return (int)sqrt(1764); }\n'},
-               {"path": "-o other.c", "content": "int unused;\n"}])
+               {"path": "@other.c", "content": "int unused;\n"}])
     assert (result["verdict"], result["stdout"]) == ("ok", "42\n"), result
 
 
