@@ -25,6 +25,8 @@ import tempfile
 import threading
 import time
 
+import judge
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
 GO_CANDIDATES = ["/usr/local/go/bin/go", "/usr/lib/go/bin/go"]
@@ -408,6 +410,11 @@ def measure(process, port, folder, options, rounds, seconds, cores):
     client.close()
     if options.only is not None:
         return numbers
+    if "c" in found:
+        rows = judge.measure(lambda: Client(port), folder, options.quick)
+        print("Judging and batches, seconds; the best of a few rounds for the tests.\n")
+        table(["case", "service", "other", "ratio"], [[*row, row[1] / row[2]] for row in rows])
+        numbers["judge"] = rows
     numbers["backlog"] = backlog(folder, options.quick)
     if not options.no_docker:
         try:

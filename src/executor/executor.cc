@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -38,7 +39,7 @@ std::chrono::nanoseconds ToChrono(base::Nanos nanos) {
 }  // namespace
 
 // Owned by Executor; the callbacks of loop, store and backend hold it weakly.
-class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
+class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Executor::Impl> {
  public:
   Impl(boost::asio::io_context& loop, Options options, job::Store& store, sandbox::Backend& backend,
        const language::Registry& languages, CompileCache* compile_cache)
@@ -54,6 +55,7 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
   void Start() {
     store_.OnQueued([weak = weak_from_this()] {
       if (const auto self = weak.lock()) {
+        self->queue_empty_ = false;
         self->Wake();
       }
     });
@@ -99,6 +101,20 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
 
   int running() const { return static_cast<int>(slots_.size()); }
 
+  // Jobs that wait go before tests of those that run.
+  bool Take() override {
+    if (stopping_ || leasing_ || !queue_empty_ || free_slots() <= 0) {
+      return false;
+    }
+    ++lent_;
+    return true;
+  }
+
+  void Return() override {
+    --lent_;
+    Wake();
+  }
+
  private:
   enum class Phase { kRunning, kLost, kReleasing, kFinishing };
 
@@ -132,6 +148,7 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
 
   void ArmPollTimer() {
     After(poll_timer_, std::chrono::nanoseconds(kPollEvery).count(), [](Impl& self) {
+      self.poll_due_ = true;
       self.Poll();
       self.ArmPollTimer();
     });
@@ -150,8 +167,10 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
     });
   }
 
+  int free_slots() const { return options_.slots - running() - lent_; }
+
   void Poll() {
-    const int free = options_.slots - running();
+    const int free = free_slots();
     if (stopping_ || free <= 0) {
       return;
     }
@@ -159,17 +178,32 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
       poll_again_ = true;  // the answer under way may have been formed before the news
       return;
     }
+    if (queue_empty_ && !poll_due_) {
+      return OfferSpareSlots();
+    }
+    poll_due_ = false;
     leasing_ = true;
+    queue_empty_ = true;  // unless news come until the answer
     store_.LeaseJobs(options_.worker, free,
-                     [weak = weak_from_this()](base::Result<std::vector<job::Lease>> leases) {
+                     [weak = weak_from_this(), free](base::Result<std::vector<job::Lease>> leases) {
                        if (const auto self = weak.lock()) {
-                         self->OnLeased(std::move(leases));
+                         self->OnLeased(std::move(leases), static_cast<size_t>(free));
                        }
                      });
   }
 
-  void OnLeased(base::Result<std::vector<job::Lease>> leases) {
+  void OfferSpareSlots() {
+    const SlotMap slots = slots_;
+    for (const auto& [number, slot] : slots) {
+      if (slot->run && free_slots() > 0) {
+        slot->run->OnSpareSlot();
+      }
+    }
+  }
+
+  void OnLeased(base::Result<std::vector<job::Lease>> leases, size_t asked) {
     leasing_ = false;
+    queue_empty_ = queue_empty_ && leases && leases->size() < asked;
     if (!leases) {
       // Once, not at each poll; and not when the store is just being opened.
       if (++lease_failures_ == 2) {
@@ -185,6 +219,7 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
     if (std::exchange(poll_again_, false)) {
       Wake();
     }
+    OfferSpareSlots();
     CheckDrained();
   }
 
@@ -204,8 +239,9 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
                                                 store_.Publish(id, std::move(chunk));
                                               });
     const language::Language* language = languages_.Find(lease.job.submission.language);
+    const Run::Shared shared{loop_, options_, backend_, compile_cache_, this, checkers_};
     slot->run = std::make_shared<Run>(
-        loop_, options_, backend_, language, compile_cache_, std::move(lease.job),
+        shared, language, std::move(lease.job),
         [slot = std::weak_ptr<Slot>(slot)](sandbox::Stream stream, std::string_view data) {
           if (const auto held = slot.lock(); held && held->phase == Phase::kRunning) {
             held->feed->Write(stream, data);
@@ -416,9 +452,14 @@ class Executor::Impl : public std::enable_shared_from_this<Executor::Impl> {
   CompileCache* const compile_cache_;
   steady_timer poll_timer_;
   steady_timer stop_timer_;
+  // For comparisons of long outputs: one at a time is enough, and bounds their memory.
+  boost::asio::thread_pool checkers_{1};
   bool woken_ = false;
   bool leasing_ = false;
-  int lease_failures_ = 0;  // in a row
+  bool queue_empty_ = false;  // as far as we have heard
+  bool poll_due_ = true;      // whatever we have heard
+  int lent_ = 0;              // slots that tests of running jobs use
+  int lease_failures_ = 0;    // in a row
   bool poll_again_ = false;
   bool stopping_ = false;
   bool killed_ = false;

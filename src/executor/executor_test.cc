@@ -658,5 +658,93 @@ TEST_F(ExecutorTest, ATryThatFailedIsNotToldTwice) {
   EXPECT_EQ(out, "123456");
 }
 
+TEST_F(ExecutorTest, JudgesOnTestsInSpareSlots) {
+  options_.slots = 3;
+  Start();
+  job::Job job;
+  job.id = "a";
+  job.submission.language = "native";
+  job.submission.tests.resize(4);
+  job.submission.tests[2].expected_output = "other";
+  store_.Queue(job);
+  ASSERT_TRUE(UntilStarted(1));
+  EXPECT_EQ(backend_.specs[0].profile, sandbox::Profile::kCompile);
+  backend_.End(1, Compiled());
+  ASSERT_TRUE(UntilStarted(4)) << "three tests at once";
+  EXPECT_EQ(backend_.running.size(), 3U);
+  for (uint64_t run = 2; run <= 5; ++run) {
+    ASSERT_TRUE(UntilStarted(run));
+    backend_.End(run, Exit(0, "out"));
+  }
+  ASSERT_TRUE(UntilFinished("a"));
+  const job::Result& result = *store_.outcomes["a"].result;
+  EXPECT_EQ(result.verdict, Verdict::kWrongAnswer);
+  ASSERT_EQ(result.tests.size(), 4U);
+  EXPECT_EQ(result.tests[2].verdict, Verdict::kWrongAnswer);
+  EXPECT_EQ(result.tests[3].verdict, Verdict::kOk);
+  EXPECT_EQ(result.points, 3);
+  EXPECT_TRUE(result.compile);
+}
+
+TEST_F(ExecutorTest, AWaitingJobGoesBeforeTests) {
+  options_.slots = 2;
+  Start();
+  job::Job job;
+  job.id = "a";
+  job.submission.language = "script";
+  job.submission.tests.resize(6);
+  store_.Queue(job);
+  ASSERT_TRUE(UntilStarted(2));
+  Queue("b");
+  backend_.End(1, Exit(0));
+  ASSERT_TRUE(UntilStarted(3));
+  ASSERT_TRUE(Until([&] {
+    return std::any_of(backend_.specs.begin(), backend_.specs.end(),
+                       [](const auto& spec) { return spec.stdin_data == "stdin of b"; });
+  }));
+  EXPECT_LE(backend_.running.size(), 2U);
+  while (store_.outcomes.count("a") == 0 || store_.outcomes.count("b") == 0) {
+    ASSERT_TRUE(Until([&] { return !backend_.running.empty() || store_.outcomes.size() == 2; }));
+    EXPECT_LE(backend_.running.size(), 2U);
+    if (!backend_.running.empty()) {
+      backend_.End(backend_.running.begin()->first, Exit(0));
+    }
+    ASSERT_TRUE(Until([&] { return !backend_.running.empty() || store_.outcomes.size() == 2; }));
+  }
+  EXPECT_EQ(store_.outcomes["a"].result->tests.size(), 6U);
+  EXPECT_EQ(store_.outcomes["b"].status, Status::kCompleted);
+}
+
+TEST_F(ExecutorTest, AClientsCancelEndsTheTests) {
+  options_.slots = 2;
+  Start();
+  job::Job job;
+  job.id = "a";
+  job.submission.language = "script";
+  job.submission.tests.resize(10);
+  store_.Queue(job);
+  ASSERT_TRUE(UntilStarted(2));
+  store_.cancel_listener("a");
+  ASSERT_TRUE(UntilFinished("a"));
+  EXPECT_EQ(store_.outcomes["a"].status, Status::kCancelled);
+  EXPECT_EQ(backend_.specs.size(), 2U);
+}
+
+TEST_F(ExecutorTest, DestructionKillsTests) {
+  options_.slots = 2;
+  Start();
+  job::Job job;
+  job.id = "a";
+  job.submission.language = "script";
+  job.submission.tests.resize(10);
+  store_.Queue(job);
+  ASSERT_TRUE(UntilStarted(2));
+  executor_.reset();
+  EXPECT_EQ(backend_.cancelled.size(), 2U);
+  loop_.restart();
+  loop_.run();
+  EXPECT_EQ(backend_.specs.size(), 2U);
+}
+
 }  // namespace
 }  // namespace executor

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "executor/metrics.h"
+#include "executor/score.h"
 #include "executor/steps.h"
 #include "executor/verdict.h"
 
@@ -28,18 +29,19 @@ struct Run::Retry {
   boost::asio::steady_timer timer;
 };
 
-Run::Run(boost::asio::io_context& loop, const Options& options, sandbox::Backend& backend,
-         const language::Language* language, CompileCache* cache, job::Job job,
+Run::Run(const Shared& shared, const language::Language* language, job::Job job,
          sandbox::Backend::OnOutput on_output, Done done)
-    : loop_(loop),
-      options_(options),
-      backend_(backend),
+    : loop_(shared.loop),
+      options_(shared.options),
+      backend_(shared.backend),
+      cache_(shared.cache),
+      spare_(shared.spare),
+      checkers_(shared.checkers),
       language_(language),
-      cache_(cache),
       job_(std::move(job)),
       on_output_(std::move(on_output)),
       done_(std::move(done)),
-      retry_(std::make_unique<Retry>(loop)) {}
+      retry_(std::make_unique<Retry>(shared.loop)) {}
 
 Run::~Run() = default;
 
@@ -61,13 +63,25 @@ void Run::Cancel() {
   cancelled_ = true;
   if (sandbox_) {
     backend_.Cancel(*sandbox_);  // its end arrives as usual
+  } else if (judge_) {
+    judge_->Cancel();
   } else if (retry_->timer.cancel() > 0) {
     PostDone(std::nullopt);
   }
 }
 
+void Run::OnSpareSlot() {
+  if (judge_) {
+    judge_->OnSpareSlot();
+  }
+}
+
 void Run::Abandon() {
   done_ = nullptr;
+  if (judge_) {
+    judge_->Abandon();
+    judge_.reset();  // it holds us
+  }
   Cancel();
 }
 
@@ -117,6 +131,10 @@ void Run::CompileEnded(sandbox::RunResult result) {
     job::Result outcome;
     outcome.verdict = job::Verdict::kCompileError;
     outcome.message = *std::move(failure);
+    for (const job::TestCase& test : job_.submission.tests) {
+      outcome.tests.push_back(NotRun(test, outcome.message));
+      outcome.max_points += test.points;
+    }
     Complete(std::move(outcome));
     return;
   }
@@ -128,7 +146,31 @@ void Run::CompileEnded(sandbox::RunResult result) {
 }
 
 void Run::StartRun() {
+  if (!job_.submission.tests.empty()) {
+    return StartJudge();
+  }
   Launch(RunSpec(options_, *language_, job_.submission, binary_), TellOnce(), &Run::RunEnded);
+}
+
+void Run::StartJudge() {
+  judge_ = std::make_shared<Judge>(
+      loop_, backend_, spare_, checkers_, job_.submission,
+      [self = shared_from_this()](const job::TestCase& test) {
+        return RunSpec(self->options_, *self->language_, self->job_.submission, self->binary_,
+                       &test);
+      },
+      [self =
+           shared_from_this()](std::optional<base::Result<std::vector<job::TestResult>>> results) {
+        self->judge_.reset();
+        if (!results || self->cancelled_) {
+          self->CallDone(std::nullopt);
+        } else if (!*results) {
+          self->Fail("The sandbox failed: " + results->error().message);
+        } else {
+          self->Complete(Score(self->job_.submission, **std::move(results)));
+        }
+      });
+  judge_->Start();
 }
 
 void Run::RunEnded(sandbox::RunResult result) {

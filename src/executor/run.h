@@ -7,27 +7,36 @@
 
 #include "executor/compile_cache.h"
 #include "executor/executor.h"
+#include "executor/judge.h"
 #include "job/store.h"
 #include "language/language.h"
 #include "sandbox/spec.h"
 
 namespace executor {
 
-// One job's life: compile if the language has that step, run, map to an outcome. A failure of the
-// sandbox itself is tried again a few times before the job is given up. Lives on the event loop's
-// thread. Options, backend and language must outlive it; it keeps itself alive while a sandbox
-// runs.
+// One job's life: compile if the language has that step, run, or judge where there are tests, map
+// to an outcome. A failure of the sandbox itself is tried again a few times before the job is given
+// up. Lives on the event loop's thread. Options, backend and language must outlive it; it keeps
+// itself alive while a sandbox runs.
 class Run : public std::enable_shared_from_this<Run> {
  public:
   // Called once, never from within Start or Cancel: the outcome (finished_at unset), or nullopt
   // when the run was cancelled.
   using Done = std::function<void(std::optional<job::Outcome>)>;
 
-  // `language` may be null or unavailable: the job fails with a message that says so. `cache` may
-  // be null. `on_output` hears what the program writes, as it does (not the compiler); may be
-  // empty.
-  Run(boost::asio::io_context& loop, const Options& options, sandbox::Backend& backend,
-      const language::Language* language, CompileCache* cache, job::Job job,
+  // What runs share; `cache` and `spare` may be null.
+  struct Shared {
+    boost::asio::io_context& loop;
+    const Options& options;
+    sandbox::Backend& backend;
+    CompileCache* cache;
+    SpareSlots* spare;
+    boost::asio::thread_pool& checkers;
+  };
+
+  // `language` may be null or unavailable: the job fails with a message that says so. `on_output`
+  // hears what the program writes, as it does (not the compiler, nor on tests); may be empty.
+  Run(const Shared& shared, const language::Language* language, job::Job job,
       sandbox::Backend::OnOutput on_output, Done done);
   ~Run();
 
@@ -35,6 +44,9 @@ class Run : public std::enable_shared_from_this<Run> {
 
   // Kills what runs; `done` follows with nullopt once nothing of it is left.
   void Cancel();
+
+  // There may be a spare slot, should it judge.
+  void OnSpareSlot();
 
   // Cancels, and `done` is not called any more.
   void Abandon();
@@ -47,6 +59,7 @@ class Run : public std::enable_shared_from_this<Run> {
   void StartCompile();
   void CompileEnded(sandbox::RunResult result);
   void StartRun();
+  void StartJudge();
   void RunEnded(sandbox::RunResult result);
   void Launch(sandbox::Spec spec, sandbox::Backend::OnOutput on_output,
               void (Run::*ended)(sandbox::RunResult));
@@ -60,8 +73,10 @@ class Run : public std::enable_shared_from_this<Run> {
   boost::asio::io_context& loop_;
   const Options& options_;
   sandbox::Backend& backend_;
-  const language::Language* language_;
-  CompileCache* cache_;
+  CompileCache* const cache_;
+  SpareSlots* const spare_;
+  boost::asio::thread_pool& checkers_;
+  const language::Language* const language_;
   const job::Job job_;
   const sandbox::Backend::OnOutput on_output_;
   Done done_;
@@ -74,6 +89,7 @@ class Run : public std::enable_shared_from_this<Run> {
   std::array<size_t, 2> told_{};  // bytes of stdout and stderr that on_output_ has heard
   std::optional<job::CompileResult> compile_;
   std::shared_ptr<base::UniqueFd> binary_;
+  std::shared_ptr<Judge> judge_;
 };
 
 }  // namespace executor

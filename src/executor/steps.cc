@@ -80,14 +80,15 @@ sandbox::Spec CompileSpec(const Options& options, const language::Language& lang
 
 sandbox::Spec RunSpec(const Options& options, const language::Language& language,
                       const job::Submission& submission,
-                      const std::shared_ptr<base::UniqueFd>& binary) {
+                      const std::shared_ptr<base::UniqueFd>& binary, const job::TestCase* test) {
   const language::Step& step = language.run;
   const std::string& source = SourceOf(language, submission);
   sandbox::Spec spec;
   spec.profile = sandbox::Profile::kRun;
   spec.language = language.id;
   spec.argv = language::StepArgv(step, source, submission.compiler_args);
-  spec.argv.insert(spec.argv.end(), submission.args.begin(), submission.args.end());
+  const auto& args = test != nullptr && test->args ? *test->args : submission.args;
+  spec.argv.insert(spec.argv.end(), args.begin(), args.end());
   spec.env = step.env;
   for (const auto& variable : submission.env) {
     const auto same = [&](const auto& other) { return other.first == variable.first; };
@@ -104,7 +105,7 @@ sandbox::Spec RunSpec(const Options& options, const language::Language& language
     spec.files.push_back({source, false, submission.code, nullptr});
   }
   AddFiles(submission, &spec);
-  spec.stdin_data = submission.stdin_data;
+  spec.stdin_data = test != nullptr && test->stdin_data ? *test->stdin_data : submission.stdin_data;
   const job::Limits& asked = submission.limits;
   sandbox::Limits& limits = spec.limits;
   limits.wall_time = Asked(submission.timeout, options.timeout);

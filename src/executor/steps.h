@@ -23,9 +23,11 @@ sandbox::Spec CompileSpec(const Options& options, const language::Language& lang
                           const job::Submission& submission);
 
 // `binary` is what the compile step has made; null where there is none. The program gets the files
-// that came with it, and not its own source where it was compiled.
+// that came with it, and not its own source where it was compiled. With a `test` its arguments and
+// input go before the submission's.
 sandbox::Spec RunSpec(const Options& options, const language::Language& language,
                       const job::Submission& submission,
-                      const std::shared_ptr<base::UniqueFd>& binary);
+                      const std::shared_ptr<base::UniqueFd>& binary,
+                      const job::TestCase* test = nullptr);
 
 }  // namespace executor

@@ -89,16 +89,17 @@ std::string Sentence(const std::string& who, job::Verdict verdict, const sandbox
     case job::Verdict::kPolicyViolation:
       return who + " made a system call that the sandbox does not allow.";
     case job::Verdict::kCompileError:
+    case job::Verdict::kWrongAnswer:
     case job::Verdict::kInternalError:
+    case job::Verdict::kSkipped:
       break;
   }
   return "The sandbox failed.";
 }
 
-}  // namespace
-
-job::Result RunVerdict(sandbox::RunResult run, const sandbox::Limits& limits) {
-  job::Result result;
+template <typename Result>
+Result FromRun(sandbox::RunResult run, const sandbox::Limits& limits) {
+  Result result;
   result.verdict = ToVerdict(run);
   result.message = Sentence("The program", result.verdict, run, limits);
   if (run.cause == Cause::kExited) {
@@ -112,6 +113,16 @@ job::Result RunVerdict(sandbox::RunResult run, const sandbox::Limits& limits) {
   result.stderr_truncated = run.stderr_truncated;
   result.usage = ToUsage(run.usage);
   return result;
+}
+
+}  // namespace
+
+job::Result RunVerdict(sandbox::RunResult run, const sandbox::Limits& limits) {
+  return FromRun<job::Result>(std::move(run), limits);
+}
+
+job::TestResult TestVerdict(sandbox::RunResult run, const sandbox::Limits& limits) {
+  return FromRun<job::TestResult>(std::move(run), limits);
 }
 
 job::CompileResult CompileOutput(const sandbox::RunResult& run) {

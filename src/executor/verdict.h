@@ -13,6 +13,9 @@ namespace executor {
 // The result of a run step under `limits`; queue_time, start_time and compile are the caller's.
 job::Result RunVerdict(sandbox::RunResult run, const sandbox::Limits& limits);
 
+// The same of a run step on a test; name, group, points and what the checker says are the caller's.
+job::TestResult TestVerdict(sandbox::RunResult run, const sandbox::Limits& limits);
+
 // What the compile step printed and used.
 job::CompileResult CompileOutput(const sandbox::RunResult& run);
 

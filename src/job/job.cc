@@ -8,29 +8,30 @@ namespace {
 // In the order of the enumerators.
 constexpr std::array<std::string_view, 5> kStatusNames = {"queued", "running", "completed",
                                                           "failed", "cancelled"};
-constexpr std::array<std::string_view, 11> kVerdictNames = {"ok",
-                                                            "compile_error",
-                                                            "nonzero_exit",
-                                                            "signalled",
-                                                            "time_limit",
-                                                            "cpu_time_limit",
-                                                            "memory_limit",
-                                                            "output_limit",
-                                                            "process_limit",
-                                                            "policy_violation",
-                                                            "internal_error"};
-static_assert(kStatusNames.size() == static_cast<size_t>(Status::kCancelled) + 1);
-static_assert(kVerdictNames.size() == static_cast<size_t>(Verdict::kInternalError) + 1);
 
-template <typename Enum, size_t N>
-std::optional<Enum> Find(const std::array<std::string_view, N>& names, std::string_view text) {
-  for (size_t i = 0; i < N; ++i) {
-    if (names[i] == text) {
-      return static_cast<Enum>(i);
-    }
-  }
-  return std::nullopt;
-}
+struct VerdictNames {
+  std::string_view ours;
+  std::string_view dmoj;
+  std::string_view codeforces;
+};
+
+constexpr std::array<VerdictNames, 13> kVerdictNames = {{
+    {"ok", "AC", "OK"},
+    {"compile_error", "CE", "COMPILATION_ERROR"},
+    {"wrong_answer", "WA", "WRONG_ANSWER"},
+    {"nonzero_exit", "IR", "RUNTIME_ERROR"},
+    {"signalled", "RTE", "RUNTIME_ERROR"},
+    {"time_limit", "TLE", "TIME_LIMIT_EXCEEDED"},
+    {"cpu_time_limit", "TLE", "TIME_LIMIT_EXCEEDED"},
+    {"memory_limit", "MLE", "MEMORY_LIMIT_EXCEEDED"},
+    {"output_limit", "OLE", "RUNTIME_ERROR"},
+    {"process_limit", "RTE", "RUNTIME_ERROR"},
+    {"policy_violation", "RTE", "SECURITY_VIOLATED"},
+    {"internal_error", "IE", "CRASHED"},
+    {"skipped", "SC", "SKIPPED"},
+}};
+static_assert(kStatusNames.size() == static_cast<size_t>(Status::kCancelled) + 1);
+static_assert(kVerdictNames.size() == static_cast<size_t>(Verdict::kSkipped) + 1);
 
 }  // namespace
 
@@ -39,15 +40,33 @@ std::string_view ToString(Status status) {
 }
 
 std::optional<Status> ParseStatus(std::string_view text) {
-  return Find<Status>(kStatusNames, text);
+  for (size_t i = 0; i < kStatusNames.size(); ++i) {
+    if (kStatusNames[i] == text) {
+      return static_cast<Status>(i);
+    }
+  }
+  return std::nullopt;
 }
 
 std::string_view ToString(Verdict verdict) {
-  return kVerdictNames.at(static_cast<size_t>(verdict));
+  return kVerdictNames.at(static_cast<size_t>(verdict)).ours;
 }
 
 std::optional<Verdict> ParseVerdict(std::string_view text) {
-  return Find<Verdict>(kVerdictNames, text);
+  for (size_t i = 0; i < kVerdictNames.size(); ++i) {
+    if (kVerdictNames[i].ours == text) {
+      return static_cast<Verdict>(i);
+    }
+  }
+  return std::nullopt;
+}
+
+std::string_view ToDmoj(Verdict verdict) {
+  return kVerdictNames.at(static_cast<size_t>(verdict)).dmoj;
+}
+
+std::string_view ToCodeforces(Verdict verdict) {
+  return kVerdictNames.at(static_cast<size_t>(verdict)).codeforces;
 }
 
 }  // namespace job

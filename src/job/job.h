@@ -26,6 +26,7 @@ std::optional<Status> ParseStatus(std::string_view text);
 enum class Verdict {
   kOk,
   kCompileError,
+  kWrongAnswer,  // of a test
   kNonzeroExit,
   kSignalled,
   kTimeLimit,  // wall clock
@@ -35,10 +36,15 @@ enum class Verdict {
   kProcessLimit,
   kPolicyViolation,
   kInternalError,
+  kSkipped,  // of a test: it was not run
 };
 
 std::string_view ToString(Verdict verdict);  // "ok", "compile_error", ...
 std::optional<Verdict> ParseVerdict(std::string_view text);
+
+// The same as other judges have it: "AC", "WA", ... and "OK", "WRONG_ANSWER", ...
+std::string_view ToDmoj(Verdict verdict);
+std::string_view ToCodeforces(Verdict verdict);
 
 // A file of the work folder. `path` is relative, as job/paths.h has it; `content` any bytes.
 struct SourceFile {
@@ -56,6 +62,22 @@ struct Limits {
   int64_t open_files = 0;
 };
 
+// How a test's output is compared with what was expected; executor/checker.h says.
+enum class Checker { kLines, kExact, kTokens, kFloats, kUnorderedLines };
+
+constexpr double kDefaultTolerance = 1e-6;
+
+struct TestCase {
+  std::string name;
+  std::optional<std::string> stdin_data;         // nullopt: the submission's
+  std::optional<std::vector<std::string>> args;  // nullopt: the submission's
+  std::optional<std::string> expected_output;    // nullopt: any
+  Checker checker = Checker::kLines;
+  double tolerance = kDefaultTolerance;
+  int64_t points = 1;
+  std::string group;  // its points count only when all of the group pass
+};
+
 struct Submission {
   std::string language;    // canonical id once accepted
   std::string entrypoint;  // path of the file that is compiled or run; empty: the language's name
@@ -67,6 +89,8 @@ struct Submission {
   std::vector<std::string> compiler_args;
   base::Nanos timeout = 0;  // of the run step; 0: the service's default
   Limits limits;
+  std::vector<TestCase> tests;  // the program is run once for each instead
+  bool stop_on_failure = false;
   int priority = 0;  // higher runs first among the jobs of the same tenant
 };
 
@@ -90,6 +114,30 @@ struct CompileResult {
   bool cached = false;
 };
 
+// Where an answer first differs from what was expected: excerpts, perhaps not valid UTF-8.
+struct Difference {
+  int64_t line = 0;
+  std::string expected;
+  std::string actual;
+};
+
+struct TestResult {
+  Verdict verdict = Verdict::kInternalError;
+  std::string name;
+  std::string group;
+  int64_t points = 0;
+  std::string stdout_data;  // shortened
+  std::string stderr_data;
+  bool stdout_truncated = false;
+  bool stderr_truncated = false;
+  std::optional<int> exit_code;
+  std::optional<int> signal;
+  std::string message;
+  std::optional<Difference> difference;  // of a wrong answer
+  Usage usage;
+  base::Nanos start_time = 0;
+};
+
 struct Result {
   Verdict verdict = Verdict::kInternalError;
   std::string stdout_data;  // raw bytes; JSON encodes them
@@ -101,8 +149,11 @@ struct Result {
   std::string message;  // one plain sentence
   std::optional<CompileResult> compile;
   Usage usage;
-  base::Nanos queue_time = 0;  // from created_at to the claim
-  base::Nanos start_time = 0;  // from the claim of the run step to its first instruction
+  base::Nanos queue_time = 0;     // from created_at to the claim
+  base::Nanos start_time = 0;     // from the claim of the run step to its first instruction
+  std::vector<TestResult> tests;  // in the order of the submission's; then usage is their largest
+  int64_t points = 0;
+  int64_t max_points = 0;
 };
 
 struct Job {

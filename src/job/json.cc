@@ -51,9 +51,48 @@ void WriteMetadata(const Job& job, JsonWriter* w) {
   }
 }
 
+// As other judges have it.
+void WriteVerdictCodes(Verdict verdict, JsonWriter* w) {
+  w->BeginObject("verdict_codes");
+  w->String("dmoj", ToDmoj(verdict));
+  w->String("codeforces", ToCodeforces(verdict));
+  w->EndObject();
+}
+
+void WriteTest(const TestResult& test, JsonWriter* w) {
+  w->BeginElement();
+  w->String("name", Sentence(test.name));
+  if (!test.group.empty()) {
+    w->String("group", Sentence(test.group));
+  }
+  w->String("verdict", ToString(test.verdict));
+  WriteVerdictCodes(test.verdict, w);
+  w->Int("points", test.points);
+  w->String("message", Sentence(test.message));
+  WriteOutput(test, w);
+  if (test.signal) {
+    w->Int("signal", *test.signal);
+  }
+  if (test.difference) {
+    w->BeginObject("difference");
+    w->Int("line", test.difference->line);
+    w->PublicBytes("expected", test.difference->expected);
+    w->PublicBytes("actual", test.difference->actual);
+    w->EndObject();
+  }
+  WriteUsage(test.usage, w);
+  w->Milliseconds("start_time_ms", test.start_time);
+  w->EndObject();
+}
+
 void WriteResult(const Result& result, JsonWriter* w) {
   w->BeginObject("result");
   w->String("verdict", ToString(result.verdict));
+  if (!result.tests.empty()) {
+    WriteVerdictCodes(result.verdict, w);
+    w->Int("points", result.points);
+    w->Int("max_points", result.max_points);
+  }
   w->String("message", Sentence(result.message));
   WriteOutput(result, w);
   if (result.signal) {
@@ -69,6 +108,13 @@ void WriteResult(const Result& result, JsonWriter* w) {
   WriteUsage(result.usage, w);
   w->Milliseconds("queue_time_ms", result.queue_time);
   w->Milliseconds("start_time_ms", result.start_time);
+  if (!result.tests.empty()) {
+    w->BeginArray("tests");
+    for (const TestResult& test : result.tests) {
+      WriteTest(test, w);
+    }
+    w->EndArray();
+  }
   w->EndObject();
 }
 

@@ -46,6 +46,9 @@ constexpr size_t kMaxArgs = 1000;
 constexpr size_t kMaxVariables = 128;
 constexpr size_t kMaxArgsBytes = 64 << 10;  // of all arguments; of all variables likewise
 constexpr size_t kMaxCompilerArgs = 64;
+constexpr size_t kMaxTests = 1000;
+constexpr size_t kMaxTestName = 100;       // bytes, of groups likewise
+constexpr int64_t kMaxPoints = 1'000'000;  // of one test
 
 // Reads the body of POST /v1/execute: strict UTF-8, nesting up to 64, no duplicate or unknown keys,
 // no wrong types. Files are decoded; their paths, the names of variables and all numbers are within

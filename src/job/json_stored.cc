@@ -78,6 +78,8 @@ class StoredReader {
 
   bool ok() const { return ok_; }
 
+  void Fail() { ok_ = false; }
+
   int64_t Int(std::string_view key) {
     const json::value* value = Find(key);
     if (value == nullptr || !value->is_int64()) {
@@ -85,6 +87,15 @@ class StoredReader {
       return 0;
     }
     return value->get_int64();
+  }
+
+  double Double(std::string_view key) {
+    const json::value* value = Find(key);
+    if (value == nullptr || !value->is_double()) {
+      ok_ = false;
+      return 0;
+    }
+    return value->get_double();
   }
 
   std::optional<int> OptionalInt(std::string_view key) {
@@ -104,6 +115,8 @@ class StoredReader {
   }
 
   std::string Bytes(std::string_view key) { return Bytes(Find(key)); }
+
+  bool Has(std::string_view key) const { return Find(key) != nullptr; }
 
   // The following are absent in older records and where there is nothing to say.
 
@@ -181,6 +194,49 @@ class StoredReader {
   bool ok_ = true;
 };
 
+void StoreTest(const TestCase& test, JsonWriter* w) {
+  w->StoredBytes("name", test.name);
+  if (test.stdin_data) {
+    w->StoredBytes("stdin", *test.stdin_data);
+  }
+  if (test.args) {
+    w->BeginArray("args");
+    for (const std::string& arg : *test.args) {
+      w->StoredElement(arg);
+    }
+    w->EndArray();
+  }
+  if (test.expected_output) {
+    w->StoredBytes("expected", *test.expected_output);
+  }
+  w->Int("checker", static_cast<int>(test.checker));
+  w->Double("tolerance", test.tolerance);
+  w->Int("points", test.points);
+  w->StoredBytes("group", test.group);
+}
+
+void LoadTest(StoredReader* r, TestCase* test) {
+  test->name = r->Bytes("name");
+  if (r->Has("stdin")) {
+    test->stdin_data = r->Bytes("stdin");
+  }
+  if (r->Has("args")) {
+    test->args = r->OptionalList("args");
+  }
+  if (r->Has("expected")) {
+    test->expected_output = r->Bytes("expected");
+  }
+  const int64_t checker = r->Int("checker");
+  if (checker < 0 || checker > static_cast<int>(Checker::kUnorderedLines)) {
+    r->Fail();
+  } else {
+    test->checker = static_cast<Checker>(checker);
+  }
+  test->tolerance = r->Double("tolerance");
+  test->points = r->Int("points");
+  test->group = r->Bytes("group");
+}
+
 template <typename Step>
 void LoadStep(StoredReader* r, Step* step) {
   step->stdout_data = r->Bytes("stdout");
@@ -192,6 +248,48 @@ void LoadStep(StoredReader* r, Step* step) {
   step->usage.cpu_time = r->Int("cpu_time");
   step->usage.memory_peak_bytes = r->Int("memory_peak");
   step->usage.processes_peak = r->Int("processes_peak");
+}
+
+void StoreTestResult(const TestResult& test, JsonWriter* w) {
+  w->String("verdict", ToString(test.verdict));
+  w->StoredBytes("name", test.name);
+  w->StoredBytes("group", test.group);
+  w->Int("points", test.points);
+  StoreStep(test, w);
+  if (test.signal) {
+    w->Int("signal", *test.signal);
+  }
+  w->StoredBytes("message", test.message);
+  w->Int("start_time", test.start_time);
+  if (test.difference) {
+    w->BeginObject("difference");
+    w->Int("line", test.difference->line);
+    w->StoredBytes("expected", test.difference->expected);
+    w->StoredBytes("actual", test.difference->actual);
+    w->EndObject();
+  }
+}
+
+void LoadTestResult(StoredReader* r, TestResult* test) {
+  const auto verdict = ParseVerdict(r->Bytes("verdict"));
+  if (!verdict) {
+    return r->Fail();
+  }
+  test->verdict = *verdict;
+  test->name = r->Bytes("name");
+  test->group = r->Bytes("group");
+  test->points = r->Int("points");
+  LoadStep(r, test);
+  test->signal = r->OptionalInt("signal");
+  test->message = r->Bytes("message");
+  test->start_time = r->Int("start_time");
+  if (const json::object* found = r->OptionalObject("difference")) {
+    StoredReader d(*found);
+    test->difference = {d.Int("line"), d.Bytes("expected"), d.Bytes("actual")};
+    if (!d.ok()) {
+      r->Fail();
+    }
+  }
 }
 
 bool LoadResult(const json::object& object, Result* result) {
@@ -206,6 +304,10 @@ bool LoadResult(const json::object& object, Result* result) {
   result->message = r.Bytes("message");
   result->queue_time = r.Int("queue_time");
   result->start_time = r.Int("start_time");
+  r.OptionalObjects(
+      "tests", [&](StoredReader& test) { LoadTestResult(&test, &result->tests.emplace_back()); });
+  result->points = r.IntOrZero("points");
+  result->max_points = r.IntOrZero("max_points");
   if (const json::object* compile = r.OptionalObject("compile")) {
     StoredReader c(*compile);
     result->compile.emplace();
@@ -232,6 +334,9 @@ bool LoadSubmission(const json::object& object, Submission* submission) {
     submission->env.emplace_back(variable.Bytes("name"), variable.Bytes("value"));
   });
   submission->compiler_args = r.OptionalList("compiler_args");
+  r.OptionalObjects(
+      "tests", [&](StoredReader& test) { LoadTest(&test, &submission->tests.emplace_back()); });
+  submission->stop_on_failure = r.IntOrZero("stop_on_failure") != 0;
   if (const json::object* found = r.OptionalObject("limits")) {
     StoredReader limits(*found);
     submission->limits = {limits.Int("cpu_time"), limits.Int("memory"), limits.Int("processes"),
@@ -282,6 +387,8 @@ std::string EncodeSubmission(const Submission& submission) {
   });
   StoreList("compiler_args", submission.compiler_args, &w);
   StoreLimits(submission.limits, &w);
+  StoreObjects("tests", submission.tests, &w, [&](const TestCase& test) { StoreTest(test, &w); });
+  w.Int("stop_on_failure", submission.stop_on_failure ? 1 : 0);
   return w.Take();
 }
 
@@ -305,6 +412,12 @@ std::string EncodeResult(const Result& result) {
     StoreStep(*result.compile, &w);
     w.Bool("cached", result.compile->cached);
     w.EndObject();
+  }
+  StoreObjects("tests", result.tests, &w,
+               [&](const TestResult& test) { StoreTestResult(test, &w); });
+  if (!result.tests.empty()) {
+    w.Int("points", result.points);
+    w.Int("max_points", result.max_points);
   }
   return w.Take();
 }

@@ -20,8 +20,9 @@ constexpr int64_t kAnyNumber = std::numeric_limits<int64_t>::max();
 
 const std::vector<std::string_view>& SubmissionNames() {
   static const std::vector<std::string_view> kNames = {
-      "language", "code",          "files",   "entrypoint", "stdin",    "args",
-      "env",      "compiler_args", "timeout", "limits",     "priority", "wait"};
+      "language", "code",          "files",   "entrypoint", "stdin", "args",
+      "env",      "compiler_args", "timeout", "limits",     "tests", "stop_on_failure",
+      "outputs",  "priority",      "wait"};
   return kNames;
 }
 
@@ -115,6 +116,49 @@ void ReadLimits(ObjectReader* top, FieldErrors* errors, Limits* out) {
   out->open_files = reader.Integer("open_files", 1, kAnyNumber).value_or(0);
 }
 
+std::string ReadTestName(ObjectReader* reader, const char* member) {
+  std::string name = reader->String(member).value_or("");
+  if (name.size() > kMaxTestName || base::HasControlCharacters(name)) {
+    reader->Fail(member, "must be at most " + std::to_string(kMaxTestName) +
+                             " bytes without control characters");
+  }
+  return name;
+}
+
+void ReadTests(ObjectReader* top, FieldErrors* errors, Submission* out) {
+  // In the order of Checker.
+  static const std::vector<std::string_view> kCheckers = {"lines", "exact", "tokens", "floats",
+                                                          "unordered_lines"};
+  std::vector<JsonValue>* const tests = top->Objects("tests", kMaxTests);
+  for (size_t i = 0; tests != nullptr && i < tests->size(); ++i) {
+    ObjectReader reader(
+        &(*tests)[i], Element("tests", i, ""),
+        {"name", "stdin", "args", "expected_output", "checker", "tolerance", "points", "group"},
+        errors);
+    TestCase& test = out->tests.emplace_back();
+    test.name = ReadTestName(&reader, "name");
+    test.stdin_data = reader.String("stdin");
+    if (reader.Has("args")) {
+      test.args = reader.Strings("args", kMaxArgs, kMaxArgsBytes);
+    }
+    test.expected_output = reader.String("expected_output");
+    test.checker = static_cast<Checker>(reader.Choice("checker", kCheckers).value_or(0));
+    test.tolerance = reader.Number("tolerance", 0, 1).value_or(kDefaultTolerance);
+    if (reader.Has("tolerance") && test.checker != Checker::kFloats) {
+      reader.Fail("tolerance", "goes with the checker floats only");
+    }
+    if (reader.Has("checker") && !reader.Has("expected_output")) {
+      reader.Fail("checker", "needs expected_output");
+    }
+    test.points = reader.Integer("points", 0, kMaxPoints).value_or(1);
+    test.group = ReadTestName(&reader, "group");
+  }
+  out->stop_on_failure = top->Bool("stop_on_failure").value_or(false);
+  if (top->Has("stop_on_failure") && !top->Has("tests")) {
+    top->Fail("stop_on_failure", "needs tests");
+  }
+}
+
 // `value` is an object.
 void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names,
                     ParsedSubmission* out, FieldErrors* errors) {
@@ -145,6 +189,7 @@ void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names
   s.compiler_args = reader.Strings("compiler_args", kMaxCompilerArgs, kMaxArgsBytes);
   s.timeout = reader.Duration("timeout", 1, ", greater than 0");
   ReadLimits(&reader, errors, &s.limits);
+  ReadTests(&reader, errors, &s);
   s.priority = static_cast<int>(reader.Integer("priority", kMinPriority, kMaxPriority).value_or(0));
   out->wait = reader.Duration("wait", 0, "");
 }

@@ -6,201 +6,11 @@
 #include <string>
 
 #include "base/text.h"
-#include "job/json_tree.h"
 
 namespace job {
 namespace {
 
 using std::string_literals::operator""s;
-
-ParsedSubmission Accept(const std::string& body) {
-  ParsedSubmission out;
-  ParseError error;
-  EXPECT_TRUE(ParseSubmission(body, &out, &error)) << body;
-  for (const FieldError& e : error.errors) {
-    ADD_FAILURE() << e.field << ": " << e.message;
-  }
-  return out;
-}
-
-ParseError Refuse(const std::string& body) {
-  ParsedSubmission out;
-  ParseError error;
-  EXPECT_FALSE(ParseSubmission(body, &out, &error)) << body;
-  EXPECT_FALSE(error.errors.empty());
-  for (const FieldError& e : error.errors) {
-    EXPECT_FALSE(e.message.empty());
-    EXPECT_TRUE(base::IsValidUtf8(e.field + e.message));
-  }
-  return error;
-}
-
-// The fields that a well-formed body is refused for, joined by commas.
-std::string WrongFields(const std::string& body) {
-  const ParseError error = Refuse(body);
-  EXPECT_FALSE(error.malformed) << body;
-  std::string fields;
-  for (const FieldError& e : error.errors) {
-    fields += (fields.empty() ? "" : ",") + e.field;
-  }
-  return fields;
-}
-
-TEST(ParseSubmission, TakesLanguageAndCode) {
-  const ParsedSubmission p = Accept(R"({"language":"go","code":"package main"})");
-  EXPECT_EQ(p.submission.language, "go");
-  EXPECT_EQ(p.submission.code, "package main");
-  EXPECT_EQ(p.submission.stdin_data, "");
-  EXPECT_EQ(p.submission.timeout, 0);
-  EXPECT_EQ(p.wait, 0);
-}
-
-TEST(ParseSubmission, TakesEveryMember) {
-  const ParsedSubmission p = Accept(
-      R"( {"wait": "1m", "timeout": "1.5s", "stdin": "in", "code": "c", "language": "python"} )"
-      "\n");
-  EXPECT_EQ(p.submission.stdin_data, "in");
-  EXPECT_EQ(p.submission.timeout, 1500 * base::kMillisecond);
-  EXPECT_EQ(p.wait, base::kMinute);
-}
-
-TEST(ParseSubmission, KeepsNulAndEscapesInCodeAndStdin) {
-  const ParsedSubmission p =
-      Accept(R"({"language":"go","code":"a\u0000b\n\"\\\ud83d\ude00é","stdin":"\u0000"})");
-  EXPECT_EQ(p.submission.code, "a\0b\n\"\\\U0001F600é"s);
-  EXPECT_EQ(p.submission.stdin_data, "\0"s);
-}
-
-TEST(ParseSubmission, TakesLongStringsWhole) {
-  std::string code(3'000'000, 'x');
-  for (size_t i = 0; i < code.size(); i += 1000) {
-    code[i] = '\n';
-  }
-  Submission s;
-  s.language = "go";
-  s.code = code;
-  std::string body = R"({"language":"go","code":")";
-  for (const char c : code) {
-    body += c == '\n' ? "\\n" : std::string(1, c);
-  }
-  EXPECT_EQ(Accept(body + "\"}").submission.code, code);
-}
-
-TEST(ParseSubmission, ReadsEscapedKeys) {
-  EXPECT_EQ(Accept(R"({"l\u0061nguage":"go","code":""})").submission.language, "go");
-}
-
-TEST(ParseSubmission, RefusesWhatIsNotJson) {
-  for (const std::string& body : {""s,
-                                  " "s,
-                                  "{"s,
-                                  "{}{}"s,
-                                  "{} x"s,
-                                  R"({"language":"go","code":"x"},)"s,
-                                  "{'a':1}"s,
-                                  R"({"a":1,})"s,
-                                  "[1,]"s,
-                                  "NaN"s,
-                                  R"({"timeout":NaN})"s,
-                                  R"({"timeout":Infinity})"s,
-                                  R"({"timeout":01})"s,
-                                  R"({"timeout":+1})"s,
-                                  R"({"a":.5})"s,
-                                  "{} // comment"s,
-                                  "nul"s,
-                                  "\xEF\xBB\xBF{\"language\":\"go\",\"code\":\"\"}"s,
-                                  R"({"code":"\ud800"})"s,
-                                  R"({"code":"\udc00"})"s,
-                                  R"({"code":"\ud800\u0041"})"s,
-                                  R"({"code":"\x41"})"s,
-                                  "{\"code\":\"\n\"}"s,
-                                  "{\"code\":\"\xFF\"}"s,
-                                  "{\"code\":\"\xED\xA0\x80\"}"s,
-                                  "{\"code\":\"\xC0\x80\"}"s,
-                                  "{\"code\":\"\0\"}"s,
-                                  "{}\0"s}) {
-    const ParseError error = Refuse(body);
-    EXPECT_TRUE(error.malformed) << body;
-    EXPECT_EQ(error.errors.size(), 1U);
-    EXPECT_EQ(error.errors[0].field, "");
-  }
-}
-
-TEST(ParseSubmission, BoundsTheDepth) {
-  const auto nested = [](size_t depth) {
-    return R"({"x":)" + std::string(depth - 1, '[') + std::string(depth - 1, ']') + "}";
-  };
-  EXPECT_EQ(WrongFields(nested(64)), "x,language,code");
-  EXPECT_TRUE(Refuse(nested(65)).malformed);
-  EXPECT_TRUE(Refuse(std::string(1'000'000, '[')).malformed);
-}
-
-TEST(ParseSubmission, RefusesWhatIsNotAnObject) {
-  for (const char* body :
-       {"[]", "null", "1", "\"x\"", "true", R"([{"language":"go","code":""}])"}) {
-    EXPECT_EQ(WrongFields(body), "") << body;
-  }
-}
-
-TEST(ParseSubmission, NamesEveryMissingMember) {
-  EXPECT_EQ(WrongFields("{}"), "language,code");
-  EXPECT_EQ(WrongFields(R"({"language":"go"})"), "code");
-}
-
-TEST(ParseSubmission, NamesMembersOfTheWrongType) {
-  for (const char* value : {"null", "1", "-1", "1.5", "18446744073709551615", "true", "[]", "{}",
-                            R"(["a"])", R"({"language":"go"})"}) {
-    for (const char* field : {"stdin", "timeout", "wait"}) {
-      const std::string body =
-          R"({"language":"go","code":"","x)"s + "\":0,\"" + field + "\":" + value + "}";
-      EXPECT_EQ(WrongFields(body), "x,"s + field) << body;
-    }
-  }
-  EXPECT_EQ(WrongFields(R"({"language":1,"code":null})"), "language,code");
-}
-
-TEST(ParseSubmission, NamesUnknownMembers) {
-  EXPECT_EQ(WrongFields(R"({"language":"go","code":"","Code":"","x\u0000":{"code":1}})"),
-            "Code,x\\x00");
-}
-
-TEST(ParseSubmission, NamesDuplicateMembers) {
-  EXPECT_EQ(WrongFields(R"({"language":"go","code":"a","code":"b"})"), "code");
-  EXPECT_EQ(WrongFields(R"({"language":"go","code":"a","c\u006fde":"a"})"), "code");
-}
-
-TEST(ParseSubmission, DoesNotTakeMembersOfNestedObjects) {
-  EXPECT_EQ(WrongFields(R"({"x":{"language":"go","code":"a"}})"), "x,language,code");
-}
-
-TEST(ParseSubmission, ChecksDurations) {
-  const auto body = [](const std::string& field, const std::string& value) {
-    return R"({"language":"go","code":"",")" + field + "\":\"" + value + "\"}";
-  };
-  for (const char* value : {"", "5", "-1s", "1x", "s", "1s ", "99999999999h"}) {
-    EXPECT_EQ(WrongFields(body("timeout", value)), "timeout") << value;
-    EXPECT_EQ(WrongFields(body("wait", value)), "wait") << value;
-  }
-  EXPECT_EQ(WrongFields(body("timeout", "0s")), "timeout");
-  EXPECT_EQ(Accept(body("wait", "0")).wait, 0);
-}
-
-TEST(ParseSubmission, ChecksThePriority) {
-  const auto body = [](const std::string& priority) {
-    return R"({"language":"go","code":"","priority":)" + priority + "}";
-  };
-  EXPECT_EQ(Accept(body("-10")).submission.priority, -10);
-  EXPECT_EQ(Accept(body("10")).submission.priority, 10);
-  EXPECT_EQ(Accept(R"({"language":"go","code":""})").submission.priority, 0);
-  for (const char* wrong : {"11", "-11", "1.0", "1e0", "9223372036854775808", "\"1\"", "null",
-                            "true", "[1]", "{\"a\":1}"}) {
-    const ParseError error = Refuse(body(wrong));
-    ASSERT_EQ(error.errors.size(), 1U) << wrong;
-    EXPECT_FALSE(error.malformed);
-    EXPECT_EQ(error.errors[0].field, "priority");
-    EXPECT_EQ(error.errors[0].message, "must be an integer from -10 to 10");
-  }
-}
 
 TEST(StoredSubmission, KeepsThePriorityAndReadsRecordsWithoutOne) {
   Submission s;
@@ -208,156 +18,6 @@ TEST(StoredSubmission, KeepsThePriorityAndReadsRecordsWithoutOne) {
   EXPECT_EQ(DecodeSubmission(EncodeSubmission(s))->priority, -3);
   EXPECT_EQ(
       DecodeSubmission(R"({"v":1,"language":"go","code":"","stdin":"","timeout":0})")->priority, 0);
-}
-
-TEST(ParseSubmission, TakesFilesArgumentsEnvironmentAndLimits) {
-  const Submission s =
-      Accept(R"({"language":"go","entrypoint":"a/b.go","files":[)"
-             R"({"path":"a/b.go","content":"x"},)"
-             R"({"encoding":"base64","content":"AP8=","path":"data é.bin"}],)"
-             R"("args":["-x","","\u00e9"],"env":{"B":"2","A":"1"},"compiler_args":["-O"],)"
-             R"("limits":{"cpu_time":"1.5s","memory_bytes":1,"processes":2,"output_bytes":3,)"
-             R"("file_bytes":4,"open_files":5}})")
-          .submission;
-  EXPECT_EQ(s.entrypoint, "a/b.go");
-  ASSERT_EQ(s.files.size(), 2U);
-  EXPECT_EQ(s.files[0].content, "x");
-  EXPECT_EQ(s.files[1].path, "data é.bin");
-  EXPECT_EQ(s.files[1].content, "\0\xFF"s);
-  EXPECT_EQ(s.args, (std::vector<std::string>{"-x", "", "é"}));
-  ASSERT_EQ(s.env.size(), 2U);
-  EXPECT_EQ(s.env[0], (std::pair<std::string, std::string>("B", "2")));
-  EXPECT_EQ(s.compiler_args, std::vector<std::string>{"-O"});
-  EXPECT_EQ(s.limits.cpu_time, 1500 * base::kMillisecond);
-  EXPECT_EQ(s.limits.memory_bytes, 1);
-  EXPECT_EQ(s.limits.open_files, 5);
-}
-
-TEST(ParseSubmission, KnowsCodeFromNoCode) {
-  EXPECT_TRUE(Accept(R"({"language":"go","code":""})").has_code);
-  EXPECT_FALSE(Accept(R"({"language":"go","files":[]})").has_code);
-}
-
-TEST(ParseSubmission, ChecksFiles) {
-  const auto fields = [](const std::string& files) {
-    return WrongFields(R"({"language":"go","code":"","files":)" + files + "}");
-  };
-  EXPECT_EQ(fields("{}"), "files");
-  EXPECT_EQ(fields("null"), "files");
-  EXPECT_EQ(fields("[1]"), "files[0]");
-  EXPECT_EQ(fields("[{}]"), "files[0].path,files[0].content");
-  EXPECT_EQ(fields(R"([{"path":"a","content":"","mode":1}])"), "files[0].mode");
-  EXPECT_EQ(fields(R"([{"path":"a","content":1}])"), "files[0].content");
-  EXPECT_EQ(fields(R"([{"path":"a","content":"","content":""}])"), "files[0].content");
-  EXPECT_EQ(fields(R"([{"path":"a","content":"","encoding":"hex"}])"), "files[0].encoding");
-  EXPECT_EQ(fields(R"([{"path":"a","content":"*","encoding":"base64"}])"), "files[0].content");
-  EXPECT_EQ(fields(R"([{"path":"a","content":""},{"path":"../b","content":""}])"), "files[1].path");
-  std::string many = "[";
-  for (size_t i = 0; i <= kMaxFiles; ++i) {
-    many += (i == 0 ? "{" : ",{") + R"("path":"f)"s + std::to_string(i) + R"(","content":""})";
-  }
-  EXPECT_EQ(fields(many + "]"), "files");
-}
-
-TEST(ParseSubmission, ChecksArgumentsAndEnvironment) {
-  const auto fields = [](const std::string& more) {
-    return WrongFields(R"({"language":"go","code":"",)" + more + "}");
-  };
-  EXPECT_EQ(fields(R"("args":"x")"), "args");
-  EXPECT_EQ(fields(R"("args":["a",1])"), "args[1]");
-  EXPECT_EQ(fields(R"("args":["a\u0000b"])"), "args[0]");
-  EXPECT_EQ(fields(R"("args":[")" + std::string(kMaxArgsBytes, 'x') + R"("])"), "args");
-  EXPECT_EQ(fields(R"("compiler_args":[[]])"), "compiler_args[0]");
-  EXPECT_EQ(fields(R"("env":["A=1"])"), "env");
-  EXPECT_EQ(fields(R"("env":{"A":1})"), "env.A");
-  EXPECT_EQ(fields(R"("env":{"A":"\u0000"})"), "env.A");
-  EXPECT_EQ(fields(R"("env":{"A":"","A":""})"), "env.A");
-  EXPECT_EQ(fields(R"("env":{"A=B":"","":"","1A":"","LD_PRELOAD":"","PATH":""})"),
-            "env.A=B,env.,env.1A,env.LD_PRELOAD,env.PATH");
-  EXPECT_EQ(fields(R"("env":{"A":")" + std::string(kMaxArgsBytes, 'x') + R"("})"), "env");
-}
-
-TEST(ParseSubmission, ChecksLimits) {
-  const auto fields = [](const std::string& limits) {
-    return WrongFields(R"({"language":"go","code":"","limits":)" + limits + "}");
-  };
-  EXPECT_EQ(fields("[]"), "limits");
-  EXPECT_EQ(fields(R"({"memory":1})"), "limits.memory");
-  EXPECT_EQ(fields(R"({"memory_bytes":0,"processes":-1,"output_bytes":1.5,"open_files":"1"})"),
-            "limits.memory_bytes,limits.processes,limits.output_bytes,limits.open_files");
-  EXPECT_EQ(fields(R"({"cpu_time":1})"), "limits.cpu_time");
-  EXPECT_EQ(fields(R"({"cpu_time":"0s"})"), "limits.cpu_time");
-}
-
-TEST(ParseSubmission, BoundsTheNumberOfValues) {
-  std::string body = R"({"language":"go","code":"","args":[)";
-  for (size_t i = 0; i < kMaxJsonValues; ++i) {
-    body += "0,";
-  }
-  EXPECT_EQ(WrongFields(body + "0]}"), "");
-}
-
-TEST(ParseBatch, ReadsEachInItsPlace) {
-  ParsedBatch batch;
-  ParseError error;
-  ASSERT_TRUE(ParseBatch(R"({"wait":"2s","jobs":[{"language":"go","code":"a"},)"
-                         R"({"language":"go"},{"language":"go","code":"c","wait":"1s"}]})",
-                         &batch, &error));
-  EXPECT_EQ(batch.wait, 2 * base::kSecond);
-  ASSERT_EQ(batch.jobs.size(), 3U);
-  EXPECT_TRUE(batch.jobs[0].errors.empty());
-  EXPECT_EQ(batch.jobs[0].parsed.submission.code, "a");
-  ASSERT_EQ(batch.jobs[1].errors.size(), 1U);
-  EXPECT_EQ(batch.jobs[1].errors[0].field, "code");
-  ASSERT_EQ(batch.jobs[2].errors.size(), 1U);
-  EXPECT_EQ(batch.jobs[2].errors[0].field, "wait");
-}
-
-TEST(ParseBatch, RefusesWhatIsNone) {
-  const auto field = [](const std::string& body) {
-    ParsedBatch batch;
-    ParseError error;
-    EXPECT_FALSE(ParseBatch(body, &batch, &error)) << body;
-    return error.malformed || error.errors.empty() ? "?" : error.errors[0].field;
-  };
-  EXPECT_EQ(field("["), "?");
-  EXPECT_EQ(field("[]"), "");
-  EXPECT_EQ(field("{}"), "jobs");
-  EXPECT_EQ(field(R"({"jobs":[]})"), "jobs");
-  EXPECT_EQ(field(R"({"jobs":{}})"), "jobs");
-  EXPECT_EQ(field(R"({"jobs":[1]})"), "jobs[0]");
-  EXPECT_EQ(field(R"({"jobs":[{}],"job":1})"), "job");
-  EXPECT_EQ(field(R"({"jobs":[{}],"wait":"x"})"), "wait");
-  std::string many = R"({"jobs":[{})";
-  for (size_t i = 0; i < kMaxBatch; ++i) {
-    many += ",{}";
-  }
-  EXPECT_EQ(field(many + "]}"), "jobs");
-}
-
-TEST(ParseSubmission, ChecksTheLanguage) {
-  const auto body = [](const std::string& language) {
-    return R"({"code":"","language":")" + language + "\"}";
-  };
-  for (const std::string& value :
-       {""s, std::string(65, 'a'), "go\\n"s, "\\u0000"s, "\x7F"s, "\\u0085"s}) {
-    EXPECT_EQ(WrongFields(body(value)), "language") << value;
-  }
-  std::string sixty_four;
-  for (int i = 0; i < 64; ++i) {
-    sixty_four += "é";
-  }
-  EXPECT_EQ(Accept(body(sixty_four)).submission.language, sixty_four);
-}
-
-TEST(ParseSubmission, BoundsTheNumberOfErrors) {
-  std::string body = "{";
-  for (int i = 0; i < 10'000; ++i) {
-    body += "\"k" + std::to_string(i) + "\":0,";
-  }
-  EXPECT_LE(Refuse(body + "\"z\":0}").errors.size(), 100U);
-  const ParseError error = Refuse("{\"" + std::string(1'000'000, 'k') + "\":0}");
-  EXPECT_LE(error.errors[0].field.size(), 300U);
 }
 
 TEST(StoredSubmission, IsByteExact) {
@@ -372,6 +32,9 @@ TEST(StoredSubmission, IsByteExact) {
   s.env = {{"A", "\x80"s}, {"B", ""}};
   s.compiler_args = {"-O"};
   s.limits = {1, 2, 3, 4, 5, 6};
+  s.stop_on_failure = true;
+  s.tests.resize(2);
+  s.tests[1] = {"n", "\xFF"s, {{"a", ""}}, "\0"s, Checker::kTokens, 0.25, 7, "g"};
   const auto loaded = DecodeSubmission(EncodeSubmission(s));
   ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
   EXPECT_EQ(loaded->language, s.language);
@@ -392,6 +55,19 @@ TEST(StoredSubmission, IsByteExact) {
   EXPECT_EQ(loaded->limits.output_bytes, 4);
   EXPECT_EQ(loaded->limits.file_bytes, 5);
   EXPECT_EQ(loaded->limits.open_files, 6);
+  EXPECT_TRUE(loaded->stop_on_failure);
+  ASSERT_EQ(loaded->tests.size(), 2U);
+  EXPECT_FALSE(loaded->tests[0].stdin_data || loaded->tests[0].args ||
+               loaded->tests[0].expected_output);
+  const TestCase& test = loaded->tests[1];
+  EXPECT_EQ(test.name, "n");
+  EXPECT_EQ(test.stdin_data, "\xFF"s);
+  EXPECT_EQ(test.args, (std::vector<std::string>{"a", ""}));
+  EXPECT_EQ(test.expected_output, "\0"s);
+  EXPECT_EQ(test.checker, Checker::kTokens);
+  EXPECT_EQ(test.tolerance, 0.25);
+  EXPECT_EQ(test.points, 7);
+  EXPECT_EQ(test.group, "g");
 }
 
 TEST(StoredSubmission, RefusesDamage) {
@@ -460,6 +136,67 @@ TEST(StoredResult, IsByteExact) {
   EXPECT_EQ(loaded->compile->exit_code, 0);
   EXPECT_EQ(loaded->compile->usage.processes_peak, 4);
   EXPECT_TRUE(loaded->compile->cached);
+}
+
+TEST(StoredResult, KeepsTests) {
+  Result r;
+  r.points = 3;
+  r.max_points = 9;
+  r.tests.resize(2);
+  r.tests[0].verdict = Verdict::kSkipped;
+  TestResult& test = r.tests[1];
+  test.verdict = Verdict::kWrongAnswer;
+  test.name = "n";
+  test.group = "g";
+  test.points = 2;
+  test.stdout_data = "\xFF"s;
+  test.stderr_truncated = true;
+  test.exit_code = 0;
+  test.signal = 4;
+  test.message = "m";
+  test.usage = {1, 2, 3, 4};
+  test.start_time = 5;
+  test.difference = {6, "\x80"s, "b"};
+  const auto loaded = DecodeResult(EncodeResult(r));
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+  EXPECT_EQ(loaded->points, 3);
+  EXPECT_EQ(loaded->max_points, 9);
+  ASSERT_EQ(loaded->tests.size(), 2U);
+  EXPECT_EQ(loaded->tests[0].verdict, Verdict::kSkipped);
+  EXPECT_FALSE(loaded->tests[0].difference);
+  const TestResult& second = loaded->tests[1];
+  EXPECT_EQ(second.verdict, Verdict::kWrongAnswer);
+  EXPECT_EQ(second.name, "n");
+  EXPECT_EQ(second.group, "g");
+  EXPECT_EQ(second.points, 2);
+  EXPECT_EQ(second.stdout_data, "\xFF"s);
+  EXPECT_TRUE(second.stderr_truncated);
+  EXPECT_EQ(second.exit_code, 0);
+  EXPECT_EQ(second.signal, 4);
+  EXPECT_EQ(second.usage.processes_peak, 4);
+  EXPECT_EQ(second.start_time, 5);
+  ASSERT_TRUE(second.difference);
+  EXPECT_EQ(second.difference->line, 6);
+  EXPECT_EQ(second.difference->expected, "\x80"s);
+}
+
+TEST(PublicJson, ShowsTestsWithTheVerdictsOfOthers) {
+  Job j;
+  j.status = Status::kCompleted;
+  j.result.emplace();
+  j.result->verdict = Verdict::kWrongAnswer;
+  j.result->max_points = 2;
+  j.result->tests.resize(1);
+  j.result->tests[0].verdict = Verdict::kWrongAnswer;
+  j.result->tests[0].difference = {1, "\xFF"s, "a"};
+  const auto json = boost::json::parse(ToPublicJson(j)).as_object();
+  const auto& result = json.at("result").as_object();
+  EXPECT_EQ(result.at("max_points").as_int64(), 2);
+  EXPECT_EQ(result.at("verdict_codes").at("codeforces").as_string(), "WRONG_ANSWER");
+  const auto& test = result.at("tests").as_array().at(0).as_object();
+  EXPECT_EQ(test.at("verdict_codes").at("dmoj").as_string(), "WA");
+  EXPECT_EQ(test.at("difference").at("expected_encoding").as_string(), "base64");
+  EXPECT_FALSE(test.contains("group"));
 }
 
 TEST(StoredResult, KeepsAbsence) {
@@ -547,7 +284,7 @@ TEST(Names, RoundTrip) {
     const auto s = static_cast<Status>(i);
     EXPECT_EQ(ParseStatus(ToString(s)), s);
   }
-  for (int i = 0; i <= static_cast<int>(Verdict::kInternalError); ++i) {
+  for (int i = 0; i <= static_cast<int>(Verdict::kSkipped); ++i) {
     const auto v = static_cast<Verdict>(i);
     EXPECT_EQ(ParseVerdict(ToString(v)), v);
   }

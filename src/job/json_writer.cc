@@ -1,5 +1,7 @@
 #include "job/json_writer.h"
 
+#include <array>
+#include <charconv>
 #include <utility>
 
 #include "base/text.h"
@@ -68,6 +70,14 @@ void JsonWriter::String(std::string_view key, std::string_view utf8) {
 void JsonWriter::Int(std::string_view key, int64_t value) {
   Key(key);
   out_ += std::to_string(value);
+}
+
+void JsonWriter::Double(std::string_view key, double value) {
+  std::array<char, 32> digits{};
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value,
+                                          std::chars_format::scientific);
+  Key(key);
+  out_.append(digits.data(), error == std::errc() ? end : digits.data());
 }
 
 void JsonWriter::Bool(std::string_view key, bool value) {

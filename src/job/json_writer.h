@@ -18,6 +18,7 @@ class JsonWriter {
 
   void String(std::string_view key, std::string_view utf8);
   void Int(std::string_view key, int64_t value);
+  void Double(std::string_view key, double value);  // exact; finite
   void Bool(std::string_view key, bool value);
 
   // A number of milliseconds with all digits down to the nanosecond: 1.5, 0.000001.

@@ -50,13 +50,19 @@ const language::Language* FindLanguage(const language::Registry& languages, cons
 }
 
 void CheckSizes(const Options& options, const job::Submission& s, Errors* errors) {
-  const auto check = [errors](const char* field, int64_t bytes, int64_t max) {
+  const auto check = [errors](std::string field, int64_t bytes, int64_t max) {
     if (bytes > max) {
-      errors->push_back({field, "must be at most " + std::to_string(max) + " bytes"});
+      errors->push_back({std::move(field), "must be at most " + std::to_string(max) + " bytes"});
     }
   };
   check("code", static_cast<int64_t>(s.code.size()), options.max_code_bytes);
   check("stdin", static_cast<int64_t>(s.stdin_data.size()), options.max_stdin_bytes);
+  for (size_t i = 0; i < s.tests.size(); ++i) {
+    if (const auto& input = s.tests[i].stdin_data) {
+      check("tests[" + std::to_string(i) + "].stdin", static_cast<int64_t>(input->size()),
+            options.max_stdin_bytes);
+    }
+  }
   int64_t files = 0;
   for (const job::SourceFile& file : s.files) {
     files += static_cast<int64_t>(file.content.size());

@@ -7,7 +7,8 @@ foreach(source ${fuzzers})
   get_filename_component(name ${source} NAME_WE)
   add_executable(fuzz_${name} EXCLUDE_FROM_ALL ${source})
   target_compile_definitions(fuzz_${name} PRIVATE LIBFUZZER SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  target_link_libraries(fuzz_${name} PRIVATE http store docker sandbox language launcher_parts
+  target_link_libraries(fuzz_${name} PRIVATE http executor store docker sandbox language
+    launcher_parts
     -fsanitize=fuzzer)
   add_dependencies(fuzzers fuzz_${name})
 endforeach()

@@ -28,12 +28,14 @@ FUZZ(stored, input) {
     MUST(again && again->code == submission->code && again->timeout == submission->timeout);
     MUST(again->files.size() == submission->files.size() && again->args == submission->args &&
          again->env == submission->env && again->compiler_args == submission->compiler_args &&
-         again->limits.memory_bytes == submission->limits.memory_bytes);
+         again->limits.memory_bytes == submission->limits.memory_bytes &&
+         again->tests.size() == submission->tests.size());
   }
   if (const auto result = job::DecodeResult(input)) {
     const auto again = job::DecodeResult(job::EncodeResult(*result));
     MUST(again && again->stdout_data == result->stdout_data && again->verdict == result->verdict &&
-         again->exit_code == result->exit_code && again->message == result->message);
+         again->exit_code == result->exit_code && again->message == result->message &&
+         again->tests.size() == result->tests.size());
     Show(*result);
   }
   // Anything at all is what a program may print.

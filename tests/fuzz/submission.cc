@@ -42,7 +42,14 @@ FUZZ(submission, input) {
        stored->stdin_data == submission.stdin_data && stored->timeout == submission.timeout &&
        stored->entrypoint == submission.entrypoint && stored->args == submission.args &&
        stored->env == submission.env && stored->compiler_args == submission.compiler_args &&
-       stored->files.size() == submission.files.size());
+       stored->files.size() == submission.files.size() &&
+       stored->tests.size() == submission.tests.size());
+  for (size_t i = 0; i < submission.tests.size(); ++i) {
+    const job::TestCase& test = submission.tests[i];
+    MUST(stored->tests[i].stdin_data == test.stdin_data && stored->tests[i].args == test.args &&
+         stored->tests[i].expected_output == test.expected_output &&
+         stored->tests[i].checker == test.checker && stored->tests[i].points == test.points);
+  }
   for (size_t i = 0; i < submission.files.size(); ++i) {
     MUST(stored->files[i].path == submission.files[i].path &&
          stored->files[i].content == submission.files[i].content);

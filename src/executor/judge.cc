@@ -1,0 +1,288 @@
+#include "executor/judge.h"
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "executor/checker.h"
+#include "executor/score.h"
+#include "executor/verdict.h"
+
+namespace executor {
+namespace {
+
+constexpr int kMaxTries = 3;  // of one test whose sandbox fails
+constexpr std::chrono::milliseconds kRetryPause(200);
+
+// Below this a comparison takes less than handing it to another thread.
+constexpr size_t kCompareInline = size_t{64} << 10;
+
+// What is kept of each stream of a test: less where what was wanted is known.
+constexpr size_t kKeptChecked = size_t{4} << 10;
+constexpr size_t kKeptUnchecked = size_t{64} << 10;
+constexpr size_t kKeptOfAll = size_t{16} << 20;
+
+constexpr const char* kSkipped = "An earlier test failed.";
+
+}  // namespace
+
+struct Judge::Pause {
+  explicit Pause(boost::asio::io_context& loop) : timer(loop) {}
+
+  boost::asio::steady_timer timer;
+  bool waiting = false;
+};
+
+Judge::Judge(boost::asio::io_context& loop, sandbox::Backend& backend, SpareSlots* spare,
+             boost::asio::thread_pool& checkers, const job::Submission& submission,
+             MakeSpec make_spec, Done done)
+    : loop_(loop),
+      backend_(backend),
+      spare_(spare),
+      checkers_(checkers),
+      submission_(submission),
+      make_spec_(std::move(make_spec)),
+      done_(std::move(done)),
+      results_(submission.tests.size()),
+      tries_(submission.tests.size()),
+      stop_after_(submission.tests.size()),
+      output_left_(kKeptOfAll),
+      pause_(std::make_unique<Pause>(loop)) {
+  for (size_t i = 0; i < results_.size(); ++i) {
+    results_[i] = NotRun(submission.tests[i], kSkipped);
+  }
+}
+
+Judge::~Judge() = default;
+
+void Judge::Start() {
+  Fill();
+}
+
+void Judge::Cancel() {
+  if (std::exchange(cancelled_, true)) {
+    return;
+  }
+  pause_->timer.cancel();
+  for (const auto& [index, running] : running_) {
+    backend_.Cancel(running.id);
+  }
+  FinishIfDone();
+}
+
+void Judge::Abandon() {
+  spare_ = nullptr;
+  borrowed_ = 0;
+  done_ = nullptr;
+  Cancel();
+}
+
+void Judge::OnSpareSlot() {
+  Fill();
+}
+
+void Judge::Fill() {
+  if (std::exchange(filling_, true)) {
+    return;
+  }
+  while (!cancelled_ && error_.empty() && !pause_->waiting) {
+    if (running_.size() > borrowed_) {
+      // The job's own slot is in use. Is there a test for another?
+      if (again_.empty() && next_ >= std::min(results_.size(), stop_after_ + 1)) {
+        break;
+      }
+      if (spare_ == nullptr || !spare_->Take()) {
+        break;
+      }
+      ++borrowed_;
+    }
+    const std::optional<size_t> index = TakeNext();
+    if (!index) {
+      break;
+    }
+    StartTest(*index);
+  }
+  filling_ = false;
+  // What is borrowed beyond need goes back.
+  GiveBackDownTo(running_.empty() ? 0 : std::min(borrowed_, running_.size() - 1));
+}
+
+void Judge::GiveBackDownTo(size_t needed) {
+  while (spare_ != nullptr && borrowed_ > needed) {
+    --borrowed_;
+    spare_->Return();
+  }
+}
+
+std::optional<size_t> Judge::TakeNext() {
+  while (!again_.empty()) {
+    const size_t index = again_.front();
+    again_.pop_front();
+    if (index <= stop_after_) {
+      return index;
+    }
+  }
+  if (next_ >= results_.size() || next_ > stop_after_) {
+    return std::nullopt;
+  }
+  return next_++;
+}
+
+void Judge::StartTest(size_t index) {
+  sandbox::Spec spec = make_spec_(submission_.tests[index]);
+  Running& running = running_[index];
+  running.limits = spec.limits;
+  running.id = backend_.Start(std::move(spec), {},
+                              [self = shared_from_this(), index](sandbox::RunResult run) {
+                                self->OnEnded(index, std::move(run));
+                              });
+}
+
+void Judge::OnEnded(size_t index, sandbox::RunResult run) {
+  const sandbox::Limits limits = running_[index].limits;
+  running_.erase(index);
+  GiveBackDownTo(borrowed_ > 0 ? borrowed_ - 1 : 0);  // Fill takes it again when nobody waits
+  if (cancelled_ || !error_.empty() || index > stop_after_) {
+    // Nobody asks for it any more.
+  } else if (run.cause == sandbox::Cause::kInternal || run.cause == sandbox::Cause::kCancelled) {
+    OnBroken(index, run.cause == sandbox::Cause::kInternal ? run.message
+                                                           : "it was cancelled by the backend");
+  } else {
+    const base::Nanos start_time = run.start_time;
+    job::TestResult result = TestVerdict(std::move(run), limits);
+    result.start_time = start_time;
+    CheckAnswer(index, std::move(result));
+  }
+  Fill();
+  FinishIfDone();
+}
+
+void Judge::OnBroken(size_t index, const std::string& message) {
+  base::Log(base::LogLevel::kError, "sandbox failed",
+            {{"step", "test"},
+             {"test", std::to_string(index)},
+             {"error", message},
+             {"try", std::to_string(tries_[index] + 1)}});
+  if (++tries_[index] >= kMaxTries) {
+    error_ = message;
+    for (const auto& [other, running] : running_) {
+      backend_.Cancel(running.id);
+    }
+    return;
+  }
+  again_.push_back(index);
+  pause_->waiting = true;
+  pause_->timer.expires_after(kRetryPause);
+  pause_->timer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (!error) {  // else it was set again, or the judge is cancelled
+      self->pause_->waiting = false;
+      self->Fill();
+      self->FinishIfDone();
+    }
+  });
+}
+
+void Judge::CheckAnswer(size_t index, job::TestResult result) {
+  const job::TestCase& test = submission_.tests[index];
+  if (result.verdict != job::Verdict::kOk || !test.expected_output) {
+    Settle(index, std::move(result), std::nullopt);
+    return;
+  }
+  if (test.expected_output->size() + result.stdout_data.size() <= kCompareInline) {
+    auto difference =
+        Compare(test.checker, test.tolerance, *test.expected_output, result.stdout_data);
+    Settle(index, std::move(result), std::move(difference));
+    return;
+  }
+  ++checking_;
+  auto held = std::make_shared<job::TestResult>(std::move(result));
+  boost::asio::post(
+      checkers_, [self = shared_from_this(), index, held = std::move(held)]() mutable {
+        const job::TestCase& compared = self->submission_.tests[index];
+        auto difference = Compare(compared.checker, compared.tolerance, *compared.expected_output,
+                                  held->stdout_data);
+        boost::asio::io_context& loop = self->loop_;
+        boost::asio::post(loop, [self = std::move(self), index, held = std::move(held),
+                                 difference = std::move(difference)]() mutable {
+          --self->checking_;
+          self->Settle(index, std::move(*held), std::move(difference));
+          self->Fill();
+          self->FinishIfDone();
+        });
+      });
+}
+
+void Judge::Settle(size_t index, job::TestResult result,
+                   std::optional<job::Difference> difference) {
+  const job::TestCase& test = submission_.tests[index];
+  if (difference) {
+    result.verdict = job::Verdict::kWrongAnswer;
+    result.message = "The answer differs in line " + std::to_string(difference->line) + ".";
+    result.difference = std::move(difference);
+  }
+  if (index > stop_after_) {
+    return;
+  }
+  ShortenOutput(test, &result);
+  const bool ok = result.verdict == job::Verdict::kOk;
+  results_[index] = std::move(result);
+  if (!ok && submission_.stop_on_failure) {
+    StopAfter(index);
+  }
+}
+
+// As if the tests had run one after the other, whatever ran ahead.
+void Judge::StopAfter(size_t index) {
+  stop_after_ = index;
+  for (const auto& [other, running] : running_) {
+    if (other > index) {
+      backend_.Cancel(running.id);
+    }
+  }
+  for (size_t i = index + 1; i < results_.size(); ++i) {
+    results_[i] = NotRun(submission_.tests[i], kSkipped);
+  }
+}
+
+void Judge::ShortenOutput(const job::TestCase& test, job::TestResult* result) {
+  const size_t kept = test.expected_output ? kKeptChecked : kKeptUnchecked;
+  for (const auto& [data, truncated] : {std::pair{&result->stdout_data, &result->stdout_truncated},
+                                        {&result->stderr_data, &result->stderr_truncated}}) {
+    const size_t most = std::min(kept, output_left_);
+    if (data->size() > most) {
+      *data = std::string(base::TruncateUtf8(*data, most));  // gives the memory back
+      *truncated = true;
+    }
+    output_left_ -= data->size();
+  }
+}
+
+void Judge::FinishIfDone() {
+  if (!running_.empty() || checking_ > 0 || !done_) {
+    return;
+  }
+  const bool ended = cancelled_ || !error_.empty();
+  if (!ended &&
+      (!again_.empty() || pause_->waiting || next_ < std::min(results_.size(), stop_after_ + 1))) {
+    return;
+  }
+  pause_->timer.cancel();
+  std::optional<base::Result<std::vector<job::TestResult>>> outcome;
+  if (!cancelled_ && !error_.empty()) {
+    outcome.emplace(base::Internal(error_));
+  } else if (!cancelled_) {
+    outcome.emplace(std::move(results_));
+  }
+  // From the loop, never from within a call.
+  boost::asio::post(loop_, [done = std::exchange(done_, nullptr),
+                            outcome = std::move(outcome)]() mutable { done(std::move(outcome)); });
+}
+
+}  // namespace executor

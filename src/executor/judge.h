@@ -1,0 +1,105 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "job/job.h"
+#include "sandbox/spec.h"
+
+namespace boost::asio {
+class io_context;
+class thread_pool;
+}  // namespace boost::asio
+
+namespace executor {
+
+// Slots of the executor's that nobody else wants at the moment. On the loop's thread.
+class SpareSlots {
+ public:
+  virtual ~SpareSlots() = default;
+
+  // False when there is none; whoever may use one is told when that changes.
+  virtual bool Take() = 0;
+  virtual void Return() = 0;
+};
+
+// Runs a program on the tests of a job, each in a sandbox of its own: one at a time in the job's
+// slot, and as many more as there are spare slots; a spare one is given back after each test. Under
+// stop_on_failure the results are those of running one after the other: what comes after the first
+// failure is kSkipped. Long comparisons happen on `checkers`. Lives on the loop's thread; loop,
+// backend, spare slots and the thread must outlive it; it keeps itself alive while a sandbox runs.
+class Judge : public std::enable_shared_from_this<Judge> {
+ public:
+  // What the sandbox of a test is asked to do.
+  using MakeSpec = std::function<sandbox::Spec(const job::TestCase& test)>;
+  // The results in the order of the tests; an error when the sandbox keeps failing; nullopt when
+  // the judge was cancelled. Called once, after which nothing runs.
+  using Done = std::function<void(std::optional<base::Result<std::vector<job::TestResult>>>)>;
+
+  // `spare` may be null. `submission` must outlive it.
+  Judge(boost::asio::io_context& loop, sandbox::Backend& backend, SpareSlots* spare,
+        boost::asio::thread_pool& checkers, const job::Submission& submission, MakeSpec make_spec,
+        Done done);
+  ~Judge();
+
+  void Start();
+
+  // Kills what runs; `done` follows with nullopt.
+  void Cancel();
+
+  // Cancels, and neither `done` nor the spare slots are called any more.
+  void Abandon();
+
+  // There may be a spare slot.
+  void OnSpareSlot();
+
+ private:
+  struct Running {
+    sandbox::Backend::RunId id = 0;
+    sandbox::Limits limits;
+  };
+
+  struct Pause;
+
+  void Fill();
+  void GiveBackDownTo(size_t needed);
+  std::optional<size_t> TakeNext();
+  void StartTest(size_t index);
+  void OnEnded(size_t index, sandbox::RunResult run);
+  void OnBroken(size_t index, const std::string& message);
+  void CheckAnswer(size_t index, job::TestResult result);
+  void Settle(size_t index, job::TestResult result, std::optional<job::Difference> difference);
+  void StopAfter(size_t index);
+  void ShortenOutput(const job::TestCase& test, job::TestResult* result);
+  void FinishIfDone();
+
+  boost::asio::io_context& loop_;
+  sandbox::Backend& backend_;
+  SpareSlots* spare_;
+  boost::asio::thread_pool& checkers_;
+  const job::Submission& submission_;
+  const MakeSpec make_spec_;
+  Done done_;
+
+  std::vector<job::TestResult> results_;
+  std::vector<int> tries_;
+  size_t next_ = 0;           // the first test that was never started
+  std::deque<size_t> again_;  // those whose sandbox failed
+  std::map<size_t, Running> running_;
+  size_t borrowed_ = 0;  // spare slots that we hold
+  size_t checking_ = 0;
+  size_t stop_after_;  // tests beyond this one are not run
+  size_t output_left_;
+  bool filling_ = false;
+  bool cancelled_ = false;
+  std::string error_;
+  std::unique_ptr<Pause> pause_;
+};
+
+}  // namespace executor

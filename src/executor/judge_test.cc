@@ -1,0 +1,302 @@
+#include "executor/judge.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
+#include <string>
+
+namespace executor {
+namespace {
+
+using job::Verdict;
+using sandbox::Cause;
+
+// Programs end when the test says so; what is cancelled ends by itself.
+class FakeBackend : public sandbox::Backend {
+ public:
+  explicit FakeBackend(boost::asio::io_context& loop) : loop_(loop) {}
+
+  RunId Start(sandbox::Spec spec, OnOutput, OnDone done) override {
+    started.push_back(spec.stdin_data);
+    running[started.size()] = std::move(done);
+    return started.size();
+  }
+
+  void Cancel(RunId id) override {
+    cancelled.push_back(started[id - 1]);
+    End(id, Cause::kCancelled, "");
+  }
+
+  std::string_view isolation() const override { return "fake"; }
+
+  void End(RunId id, Cause cause, std::string output) {
+    const auto found = running.find(id);
+    if (found == running.end()) {
+      return;
+    }
+    sandbox::RunResult result;
+    result.cause = cause;
+    result.stdout_data = std::move(output);
+    result.message = "mount";
+    boost::asio::post(
+        loop_, [done = std::move(found->second), result = std::move(result)] { done(result); });
+    running.erase(found);
+  }
+
+  std::vector<std::string> started;  // the input of each run; ids are from 1
+  std::vector<std::string> cancelled;
+  std::map<RunId, OnDone> running;
+
+ private:
+  boost::asio::io_context& loop_;
+};
+
+class FakeSpare : public SpareSlots {
+ public:
+  bool Take() override {
+    if (free <= 0) {
+      return false;
+    }
+    --free;
+    return true;
+  }
+
+  void Return() override { ++free; }
+
+  int free = 0;
+};
+
+class JudgeTest : public testing::Test {
+ protected:
+  JudgeTest() : backend_(loop_) {}
+
+  // Tests with the inputs "0", "1", ... that expect the same as output.
+  void Tests(size_t n) {
+    for (size_t i = 0; i < n; ++i) {
+      job::TestCase& test = submission_.tests.emplace_back();
+      test.stdin_data = std::to_string(i);
+      test.expected_output = std::to_string(i);
+    }
+  }
+
+  void Start() {
+    judge_ = std::make_shared<Judge>(
+        loop_, backend_, &spare_, checkers_, submission_,
+        [](const job::TestCase& test) {
+          sandbox::Spec spec;
+          spec.stdin_data = *test.stdin_data;
+          return spec;
+        },
+        [this](auto outcome) {
+          done_ = true;
+          outcome_ = std::move(outcome);
+        });
+    judge_->Start();
+  }
+
+  template <typename Condition>
+  [[nodiscard]] bool Until(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!condition()) {
+      loop_.restart();
+      if (std::chrono::steady_clock::now() > deadline) {
+        return false;
+      }
+      loop_.run_one_until(deadline);
+    }
+    return true;
+  }
+
+  // Ends the run of this input with that output.
+  void Answer(const std::string& input, const std::string& output, Cause cause = Cause::kExited) {
+    ASSERT_TRUE(Until([&] { return Find(input) != 0; })) << input;
+    backend_.End(Find(input), cause, output);
+  }
+
+  sandbox::Backend::RunId Find(const std::string& input) {
+    for (const auto& [id, done] : backend_.running) {
+      if (backend_.started[id - 1] == input) {
+        return id;
+      }
+    }
+    return 0;
+  }
+
+  std::vector<job::TestResult> Results() {
+    EXPECT_TRUE(Until([&] { return done_; }));
+    return outcome_ && *outcome_ ? **outcome_ : std::vector<job::TestResult>();
+  }
+
+  std::string Verdicts() {
+    std::string out;
+    for (const job::TestResult& result : Results()) {
+      out += (out.empty() ? "" : " ") + std::string(job::ToDmoj(result.verdict));
+    }
+    return out;
+  }
+
+  boost::asio::io_context loop_;
+  boost::asio::thread_pool checkers_{1};
+  FakeBackend backend_;
+  FakeSpare spare_;
+  job::Submission submission_;
+  std::shared_ptr<Judge> judge_;
+  bool done_ = false;
+  std::optional<base::Result<std::vector<job::TestResult>>> outcome_;
+};
+
+TEST_F(JudgeTest, RunsOneAfterTheOtherInItsOwnSlot) {
+  Tests(3);
+  Start();
+  for (const char* input : {"0", "1", "2"}) {
+    EXPECT_EQ(backend_.running.size(), 1U);
+    Answer(input, std::string(input) == "1" ? "x" : input);
+    ASSERT_TRUE(Until([&] { return done_ || backend_.running.size() == 1; }));
+  }
+  EXPECT_EQ(Verdicts(), "AC WA AC");
+  EXPECT_EQ(outcome_->value()[1].difference->actual, "x");
+}
+
+TEST_F(JudgeTest, UsesSpareSlotsAndGivesThemBack) {
+  Tests(5);
+  spare_.free = 2;
+  Start();
+  EXPECT_EQ(backend_.running.size(), 3U);
+  EXPECT_EQ(spare_.free, 0);
+  for (const char* input : {"2", "0", "1", "4", "3"}) {
+    Answer(input, input);
+  }
+  EXPECT_EQ(Verdicts(), "AC AC AC AC AC") << "in the order of the tests";
+  EXPECT_EQ(spare_.free, 2);
+}
+
+TEST_F(JudgeTest, KeepsItsOwnSlotWhenTheSpareOnesAreTaken) {
+  Tests(4);
+  spare_.free = 1;
+  Start();
+  EXPECT_EQ(backend_.running.size(), 2U);
+  spare_.free = -1000;  // whatever comes back goes to somebody else
+  Answer("0", "0");
+  Answer("1", "1");
+  ASSERT_TRUE(Until([&] { return Find("2") != 0; }));
+  EXPECT_EQ(backend_.running.size(), 1U);
+  Answer("2", "2");
+  Answer("3", "3");
+  EXPECT_EQ(Verdicts(), "AC AC AC AC");
+}
+
+TEST_F(JudgeTest, TakesASpareSlotWhenToldOfIt) {
+  Tests(3);
+  Start();
+  EXPECT_EQ(backend_.running.size(), 1U);
+  spare_.free = 1;
+  judge_->OnSpareSlot();
+  EXPECT_EQ(backend_.running.size(), 2U);
+  for (const char* input : {"0", "1", "2"}) {
+    Answer(input, input);
+  }
+  EXPECT_EQ(Verdicts(), "AC AC AC");
+}
+
+TEST_F(JudgeTest, StopsAtTheFirstFailureAsIfInOrder) {
+  Tests(6);
+  submission_.stop_on_failure = true;
+  spare_.free = 3;
+  Start();
+  EXPECT_EQ(backend_.running.size(), 4U);
+  Answer("3", "3");
+  Answer("2", "wrong");
+  ASSERT_TRUE(Until([&] { return backend_.running.size() == 2; }));  // 0 and 1
+  Answer("0", "0");
+  Answer("1", "1");
+  EXPECT_EQ(Verdicts(), "AC AC WA SC SC SC");
+  EXPECT_EQ(spare_.free, 3);
+}
+
+TEST_F(JudgeTest, AnEarlierFailureThatEndsLaterCounts) {
+  Tests(3);
+  submission_.stop_on_failure = true;
+  spare_.free = 2;
+  Start();
+  Answer("1", "wrong");
+  ASSERT_TRUE(Until([&] { return backend_.running.size() == 1; }));
+  EXPECT_EQ(backend_.cancelled, std::vector<std::string>{"2"});
+  Answer("0", "wrong");
+  EXPECT_EQ(Verdicts(), "WA SC SC");
+}
+
+TEST_F(JudgeTest, TriesATestAgainWhoseSandboxFailed) {
+  Tests(2);
+  Start();
+  Answer("0", "", Cause::kInternal);
+  Answer("0", "0");
+  Answer("1", "1");
+  EXPECT_EQ(Verdicts(), "AC AC");
+}
+
+TEST_F(JudgeTest, GivesUpWhenTheSandboxKeepsFailing) {
+  Tests(3);
+  spare_.free = 1;
+  Start();
+  for (int i = 0; i < 3; ++i) {
+    Answer("0", "", Cause::kInternal);
+  }
+  ASSERT_TRUE(Until([&] { return done_; }));
+  ASSERT_TRUE(outcome_ && !*outcome_);
+  EXPECT_EQ(outcome_->error().message, "mount");
+  EXPECT_TRUE(backend_.running.empty());
+  EXPECT_EQ(spare_.free, 1);
+}
+
+TEST_F(JudgeTest, CancelEndsWhatRuns) {
+  Tests(5);
+  spare_.free = 1;
+  Start();
+  judge_->Cancel();
+  judge_->Cancel();
+  ASSERT_TRUE(Until([&] { return done_; }));
+  EXPECT_FALSE(outcome_);
+  EXPECT_EQ(backend_.started.size(), 2U);
+  EXPECT_EQ(spare_.free, 1);
+}
+
+TEST_F(JudgeTest, AbandonedSaysNothingMore) {
+  Tests(2);
+  spare_.free = 1;
+  Start();
+  judge_->Abandon();
+  judge_.reset();
+  loop_.restart();
+  loop_.run();
+  EXPECT_FALSE(done_);
+  EXPECT_TRUE(backend_.running.empty());
+}
+
+TEST_F(JudgeTest, ComparesLongOutputsBesideTheLoop) {
+  Tests(2);
+  submission_.tests[0].expected_output = std::string(200'000, 'a') + "\nb";
+  submission_.tests[1].expected_output = std::string(200'000, 'a') + "\nb";
+  Start();
+  Answer("0", std::string(200'000, 'a') + "\nb\n");
+  Answer("1", std::string(200'000, 'a') + "\nc\n");
+  EXPECT_EQ(Verdicts(), "AC WA");
+  const job::TestResult& wrong = outcome_->value()[1];
+  EXPECT_EQ(wrong.difference->line, 2);
+  EXPECT_TRUE(wrong.stdout_truncated);
+  EXPECT_LE(wrong.stdout_data.size(), 8192U);
+}
+
+TEST_F(JudgeTest, KeepsTheOutputOfTestsWithoutAnExpectedOne) {
+  Tests(1);
+  submission_.tests[0].expected_output.reset();
+  Start();
+  Answer("0", std::string(10'000, 'x'));
+  EXPECT_EQ(Results().at(0).stdout_data.size(), 10'000U);
+  EXPECT_EQ(Results().at(0).verdict, Verdict::kOk);
+}
+
+}  // namespace
+}  // namespace executor
