@@ -1,6 +1,6 @@
 """The hostile programs of tests/hostile/ and what must become of them.
 
-An attack is one file, `<group>/<id>_<name>.py` or `.go`. It begins with a comment block that holds
+An attack is one file, `<group>/<id>_<name>.py`, or another language's. It begins with a comment block that holds
 TOML. Its keys:
 
   tries                     a sentence: what the program attempts
@@ -38,8 +38,8 @@ import tomllib
 from service import stream
 
 ROOT = pathlib.Path(__file__).resolve().parents[1] / "hostile"
-LANGUAGES = {".py": "python", ".go": "go"}
-COMMENTS = {".py": "#", ".go": "//"}
+LANGUAGES = {".py": "python", ".go": "go", ".c": "c", ".cpp": "cpp", ".js": "javascript"}
+COMMENTS = {".py": "#", ".go": "//", ".c": "//", ".cpp": "//", ".js": "//"}
 KEYS = {
     "tries", "verdict", "exit_code", "signal", "stdout", "stderr", "message", "compile_stderr",
     "timeout", "stdin", "stdin_size", "stdout_hex", "compile_stdout", "compile_expect", "language",

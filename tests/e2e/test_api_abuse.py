@@ -133,6 +133,36 @@ def test_numberThatIsNoJson_isRefused(service, text):
     assert service.post(text).status == 400
 
 
+LIMITS = ["cpu_time", "memory_bytes", "processes", "output_bytes", "file_bytes", "open_files"]
+
+
+@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("value", [
+    "-1", "0", "-0", "1e309", "1e-400", str(2**63), str(2**64), '"5"', "NaN", "1.5", "0x10", "true", "null", "[]", "{}",
+    '"-1s"', '"0s"', '""'])
+def test_limitThatIsNoNumberInRange_isRefused(service, name, value):
+    response = service.post('{"language":"python","code":"1","limits":{"%s":%s}}' % (name, value))
+    if value in ("NaN", "0x10"):
+        assert response.status == 400, response.body
+    else:
+        assert (response.status, response.fields()) == (422, [f"limits.{name}"]), response.body
+
+
+@pytest.mark.parametrize("content", ["a", "ab==c", "a b=", "YQ", "YQ=", "YQ===", "YQ==\n", "====", "-_==", "\u00e9===="])
+def test_base64ThatIsNone_isRefused(service, content):
+    response = service.post({"language": "python", "code": "1",
+                             "files": [{"path": "x", "content": content, "encoding": "base64"}]})
+    assert (response.status, response.fields()) == (422, ["files[0].content"]), response.body
+
+
+@pytest.mark.parametrize("members, field", [
+    ({"args": ["a\0b"]}, "args[0]"), ({"env": {"A": "a\0b"}}, "env.A"),
+    ({"files": [{"path": "a\0b", "content": ""}]}, "files[0].path")])
+def test_nulInNamesArgumentsAndEnvironment_isRefused(service, members, field):
+    response = service.post({"language": "python", "code": "1", **members})
+    assert (response.status, response.fields()) == (422, [field]), response.body
+
+
 @pytest.mark.parametrize("value", [-1, 1e300, 2**63, True, None, [], "5", "-1s", "1e3s", "9999999999999h", "1s\0", ""])
 def test_waitThatIsNoDuration_isRefused(service, value):
     response = service.post({"language": "python", "code": "1", "wait": value})
