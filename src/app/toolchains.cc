@@ -69,9 +69,11 @@ base::Result<void> ChooseWarm(const Config& config, const language::Registry& la
     const bool wanted = config.warm_start == "on" ||
                         std::find(chosen.begin(), chosen.end(), language.id) != chosen.end();
     if (wanted && language.run.warm && language.available) {
-      native->warm.push_back({language.source,
-                              language::StepArgv(language.run, language.source, {}),
-                              language.run.env});
+      const std::vector<std::string> argv = language::StepArgv(language.run, language.source, {});
+      native->warm.push_back({language.source, argv, language.run.env, {}});
+      if (!language.run.preload.empty()) {
+        native->warm.push_back({language.source, argv, language.run.env, language.run.preload});
+      }
     }
   }
   native->warm_park = static_cast<uint32_t>(

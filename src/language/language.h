@@ -18,10 +18,11 @@ struct Step {
   // {tool} is already replaced after Detect; the rest by StepArgv.
   std::vector<std::string> argv;
   std::vector<std::pair<std::string, std::string>> env;
-  std::string output;        // compile: the file that the run step needs
-  int64_t memory_bytes = 0;  // 0: the service's default; else at least this much
-  int64_t processes = 0;     // likewise
-  bool warm = false;         // run: may be started ahead, up to the opening of the source
+  std::string output;                // compile: the file that the run step needs
+  int64_t memory_bytes = 0;          // 0: the service's default; else at least this much
+  int64_t processes = 0;             // likewise
+  bool warm = false;                 // run: may be started ahead, up to the opening of the source
+  std::vector<std::string> preload;  // modules of Python's to load ahead for jobs that import one
 };
 
 // Done once per toolchain version, outside of any job, before the language becomes available: fills

@@ -213,6 +213,15 @@ Step ReadStep(Table& table, bool compile) {
     }
   } else {
     step.warm = table.Flag("warm");
+    step.preload = table.Strings("preload", false);
+    if (!step.preload.empty() && !step.warm) {
+      table.FailAt("preload", "needs 'warm'");
+    }
+    if (!std::all_of(step.preload.begin(), step.preload.end(), [](const std::string& module) {
+          return FullMatch(module, "[A-Za-z_][A-Za-z0-9_]{0,62}");
+        })) {
+      table.FailAt("preload", "must be names of modules");
+    }
   }
   table.Finish();
   return step;

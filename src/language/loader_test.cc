@@ -118,6 +118,15 @@ TEST(ParseLanguage, OnlyAnInterpreterStartsWarm) {
   const auto loaded = ParseLanguage(interpreted, "x.toml");
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_TRUE(loaded->language.run.warm);
+  EXPECT_THAT(loaded->language.run.preload, ElementsAre());
+  const auto preload = [&](const std::string& list) {
+    const auto read =
+        ParseLanguage(Replace(interpreted, "warm = true\n", "warm = true\npreload = " + list), "x");
+    return read ? "no error" : read.error().message;
+  };
+  EXPECT_EQ(preload("[\"json\", \"re\"]\n"), "no error");
+  EXPECT_EQ(preload("[\"a,b\"]\n"), "x:14: 'run.preload' must be names of modules");
+  EXPECT_EQ(preload("\"json\"\n"), "x:14: 'run.preload' must be a list of strings");
   EXPECT_EQ(ErrorOf("[run]\n", "[run]\nwarm = \"yes\"\n"),
             "x.toml:20: 'run.warm' must be true or false");
   EXPECT_EQ(ErrorOf("[compile]\n", "[compile]\nwarm = true\n"),

@@ -366,7 +366,7 @@ void CgroupBase::Close() {
 
 bool CgroupBase::EnterSelf(const CgroupLeaf& leaf) const {
   for (size_t i = 0; i < static_cast<size_t>(folder_count_); ++i) {
-    if (!WriteText(leaf.folders[i], "cgroup.procs", "0")) {
+    if (!WriteText(leaf.folders[i], enter_file(), "0")) {
       return false;
     }
   }

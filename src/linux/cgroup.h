@@ -45,8 +45,14 @@ class CgroupBase {
   // Removes the folder itself, and moves back what Open has moved. Blocking, 1 s at most.
   void Close();
 
-  // Version 1 only: moves the calling process in. May stall for an RCU grace period (milliseconds).
+  // Version 1 only: moves the calling process in, which must have one thread.
   bool EnterSelf(const CgroupLeaf& leaf) const;
+
+  // The file of each folder that moves the process that writes "0" to it. On version 1 that of
+  // threads: to move the calling thread alone takes no lock that all forks and exits of the machine
+  // wait for (cgroup_procs_write_start, Linux 5.5), and a process with one thread is moved as a
+  // whole.
+  const char* enter_file() const { return version_ == 2 ? "cgroup.procs" : "tasks"; }
 
   // All processes together; swap is off. On version 2 the kernel kills the whole group when out of
   // memory. Version 1 counts the buffers of network sockets apart: they get a quarter on top.

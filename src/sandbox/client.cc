@@ -35,7 +35,8 @@ using base::UniqueFd;
 
 constexpr int kReadyDeadlineMs = 120'000;
 
-bool CopyName(const std::string& text, wire::Name* name) {
+template <typename Name>
+bool CopyName(const std::string& text, Name* name) {
   if (text.size() >= name->size() || text.find('\0') != std::string::npos) {
     return false;
   }
@@ -111,19 +112,66 @@ bool LooksLikeArchive(const std::string& content) {
   return content.find("PK\x05\x06") != std::string::npos;
 }
 
+bool Contains(const std::vector<std::string>& modules, std::string_view name) {
+  return std::find(modules.begin(), modules.end(), name) != modules.end();
+}
+
+// Whether a line of Python's begins with an import of one of these. What is imported in other ways
+// is only slower.
+bool ImportsAny(std::string_view source, const std::vector<std::string>& modules) {
+  constexpr std::string_view kSpace = " \t";
+  while (!source.empty()) {
+    std::string_view line = source.substr(0, source.find('\n'));
+    source.remove_prefix(std::min(line.size() + 1, source.size()));
+    line.remove_prefix(std::min(line.find_first_not_of(kSpace), line.size()));
+    if (!line.starts_with("import ") && !line.starts_with("from ")) {
+      continue;
+    }
+    const bool one = line.starts_with("from ");
+    line.remove_prefix(line.find(' ') + 1);
+    while (!line.empty()) {
+      line.remove_prefix(std::min(line.find_first_not_of(kSpace), line.size()));
+      if (Contains(modules, line.substr(0, line.find_first_of(" \t.,;\r")))) {
+        return true;
+      }
+      line.remove_prefix(one ? line.size() : std::min(line.find(','), line.size() - 1) + 1);
+    }
+  }
+  return false;
+}
+
+// Whether a file of the work folder is a module or package that Python would find before its own.
+bool IsModule(const std::string& path, const std::vector<std::string>& modules) {
+  return Contains(modules, std::string_view(path).substr(0, path.find_first_of("./")));
+}
+
+// A process that was forked ahead holds about this much already, and memory for a job that has less
+// is counted from its first page.
+constexpr int64_t kLeastWarmMemory = 32 << 20;
+
 // 1 + the number of the warm program that the run may start in, 0 for none.
 uint32_t WarmNumber(const Spec& spec, const std::vector<WarmProgram>& programs) {
+  uint32_t number = 0;
   for (size_t i = 0; i < programs.size(); ++i) {
     const WarmProgram& program = programs[i];
     const auto is_source = [&](const InputFile& file) {
-      return file.path == program.source && file.fd == nullptr && !LooksLikeArchive(file.content);
+      return file.path == program.source && file.fd == nullptr && !LooksLikeArchive(file.content) &&
+             (program.preload.empty() || ImportsAny(file.content, program.preload));
     };
-    if (spec.profile == Profile::kRun && spec.argv == program.argv && spec.env == program.env &&
-        std::any_of(spec.files.begin(), spec.files.end(), is_source)) {
-      return static_cast<uint32_t>(i) + 1;
+    const auto shadows = [&](const InputFile& file) {
+      return IsModule(file.path, program.preload);
+    };
+    if (spec.profile == Profile::kRun && spec.limits.memory_bytes >= kLeastWarmMemory &&
+        spec.argv == program.argv && spec.env == program.env &&
+        std::any_of(spec.files.begin(), spec.files.end(), is_source) &&
+        std::none_of(spec.files.begin(), spec.files.end(), shadows)) {
+      number = static_cast<uint32_t>(i) + 1;
+      if (!program.preload.empty()) {
+        break;
+      }
     }
   }
-  return 0;
+  return number;
 }
 
 struct Message {
@@ -218,8 +266,14 @@ Result<std::vector<UniqueFd>> EncodeWarm(const NativeOptions& options, wire::Set
     if (auto put = PutCommand(program.argv, program.env, 0, &payload); !put) {
       return put.error();
     }
-    if (!CopyName(program.source, &setup->warm_sources[setup->warm_count++])) {
-      return base::InvalidArgument("the file name " + program.source + " is too long");
+    std::string preload;
+    for (const std::string& module : program.preload) {
+      preload += (preload.empty() ? "" : ",") + module;
+    }
+    const uint32_t number = setup->warm_count++;
+    if (!CopyName(program.source, &setup->warm_sources[number]) ||
+        !CopyName(preload, &setup->warm_preloads[number])) {
+      return base::InvalidArgument("the source of a warm program or its modules are too long");
     }
     UniqueFd& fd = payloads.emplace_back(Memfd("payload"));
     if (!fd.valid() || !linux::WriteAll(fd.get(), payload.bytes().data(), payload.bytes().size()) ||

@@ -27,6 +27,9 @@ struct WarmProgram {
   std::string source;             // in the work folder
   std::vector<std::string> argv;  // argv[0] is absolute
   std::vector<std::pair<std::string, std::string>> env;
+  // Python's modules that it loads, too. For jobs that import one of them; of two programs that are
+  // alike but for these, the other one is for the rest.
+  std::vector<std::string> preload;
 };
 
 struct NativeOptions {

@@ -15,7 +15,7 @@
 //   also with kNoRun as its id
 namespace sandbox::wire {
 
-inline constexpr uint32_t kVersion = 3;
+inline constexpr uint32_t kVersion = 4;
 inline constexpr int kMaxFds = 32;      // of one message; the kernel allows SCM_MAX_FD, 253
 inline constexpr int kFixedRunFds = 4;  // payload, stdin, stdout, stderr
 inline constexpr int kMaxFileFds = kMaxFds - kFixedRunFds;
@@ -30,6 +30,7 @@ inline constexpr uint32_t kHostIds = 2 * (kMaxSandboxes + kMaxZygotes);
 inline constexpr int64_t kMaxPayload = int64_t{128} << 20;
 
 using Name = std::array<char, kMaxName>;
+using Words = std::array<char, 1024>;  // with commas between and a final NUL
 
 // The seccomp programs that Setup carries, in the order of its descriptors. kRun and kCompile match
 // sandbox::Profile.
@@ -62,7 +63,8 @@ struct Setup {
   // Programs that are started ahead, as far as to the opening of this file of the work folder: the
   // job's source. Their payloads hold argv and environment and no file.
   std::array<Name, kMaxWarm> warm_sources;
-  std::array<Mount, kMaxMounts> mounts;  // read-only folders of the operator
+  std::array<Words, kMaxWarm> warm_preloads;  // modules that such a program loads ahead, too
+  std::array<Mount, kMaxMounts> mounts;       // read-only folders of the operator
   Name root;  // where /usr, /bin and the like come from; empty: the machine's own
 };
 

@@ -221,8 +221,10 @@ class Host:
 
     def __init__(self, slots=SLOTS, neighbour=True, **environment):
         self.slots = slots
-        # Python's processes that wait for jobs, each in a sandbox, and their zygote.
-        self.warm = 0 if environment.get("SANDBOX_WARM_START") == "off" else min(slots + 2, 32)
+        # Python's processes that wait for jobs, each in a sandbox, and their zygotes: with and without
+        # modules that are loaded ahead.
+        self.zygotes = 0 if environment.get("SANDBOX_WARM_START") == "off" else 2
+        self.warm = self.zygotes * min(slots + 2, 32)
         self.has_neighbour = neighbour
         self.service = Service(**{
             "SANDBOX_SLOTS": str(slots), "SANDBOX_MEMORY": "128MiB", "SANDBOX_TIMEOUT": "3s",
@@ -428,7 +430,7 @@ class Host:
 
     def _leftovers(self):
         """What is there beside the parked sandboxes and the neighbour."""
-        zygotes = 1 if self.warm else 0
+        zygotes = self.zygotes
         wanted = self.slots + self.warm + self.has_neighbour
         found = []
         for folder in self.groups:
@@ -448,11 +450,12 @@ class Host:
                 found.append(f"process {pid} outside of any sandbox: {groups}")
             if mine or status_field(pid, "PPid") == str(self.launcher):
                 inside = status_field(pid, "NSpid").split()
-                own[pid] = inside[-1] if len(inside) > 1 else "zygote"
+                own[pid] = inside[-1] if len(inside) > 1 else "helper"
         # The program is 2 in its sandbox, or 3 when it was forked from the zygote.
         kinds = collections.Counter("program" if v in "23" else v for v in own.values())
         programs = kinds.pop("program", 0)
-        if kinds != {"1": wanted, **({"zygote": 1} if zygotes else {})} or \
+        # The zygote and the launcher's own helper have no pid namespace.
+        if kinds != {"1": wanted, "helper": zygotes + 1} or \
                 not self.warm <= programs <= self.warm + self.has_neighbour:
             found.append(f"processes: {own}")
         namespaces = set()
@@ -462,8 +465,7 @@ class Host:
                     namespaces.add(os.readlink(f"/proc/{pid}/ns/{kind}"))
                 except OSError:
                     pass
-        # A zygote has five of its own, and the launcher's pid namespace.
-        if os.getuid() == 0 and len(namespaces) != 6 * (wanted + zygotes):
+        if os.getuid() == 0 and len(namespaces) != 6 * wanted + 5 * zygotes + 6:
             found.append(f"{len(namespaces)} namespaces")
         return found
 

@@ -20,7 +20,7 @@ LAYOUT = "print(id(None), hash('x'), open('/proc/self/maps').readline().split()[
 
 
 def is_warm(service):
-    return service.run(IS_WARM)["stdout"] == "True\n"
+    return all(service.run(code)["stdout"] == "True\n" for code in (IS_WARM, "import json\n" + IS_WARM))
 
 
 def wait_until_warm(service):
@@ -28,7 +28,8 @@ def wait_until_warm(service):
 
 
 def layout(service):
-    return service.run(LAYOUT)["stdout"]
+    """Of both zygotes: the second one loads modules ahead, for jobs that import one of them."""
+    return [service.run(code)["stdout"] for code in (LAYOUT, "import json\n" + LAYOUT)]
 
 
 def zygotes(service):
@@ -75,7 +76,16 @@ def test_a_program_sees_no_difference(warm, cold, name):
 
 def test_cold_is_cold(cold):
     assert not is_warm(cold)
-    assert layout(cold) != layout(cold)
+    assert not set(layout(cold)) & set(layout(cold))
+
+
+def test_modules_are_loaded_ahead_for_those_that_import_one(warm, cold):
+    loaded = "import sys\nprint('textwrap' in sys.modules)"
+    assert warm.run(loaded)["stdout"] == cold.run(loaded)["stdout"] == "False\n"
+    for line in ("import json", "import os, json", "from json import dumps", "    import re as r"):
+        code = f"if True:\n    pass\n{'if True:' if line[0] == ' ' else ''}\n{line}\n{loaded}"
+        assert warm.run(code)["stdout"] == "True\n", line
+    assert warm.run("x = 'import json'\n" + loaded)["stdout"] == "False\n"
 
 
 def test_jobs_are_warm_one_after_the_other_and_at_once(warm):
@@ -168,6 +178,7 @@ print(reached, os.getppid())
     assert layout(warm) == first
 
 
+@pytest.mark.modes("as-is", "root", "delegated", "container")  # without groups there are fewer limits
 def test_limits_that_were_not_known_when_it_was_parked(start_service):
     service = start_service(SANDBOX_SLOTS="1", JOB_STORE="memory", SANDBOX_MEMORY="48MiB",
                             SANDBOX_PROCESSES="5")
@@ -187,10 +198,10 @@ def test_usage_is_that_of_the_job(warm, cold):
         usage = service.run(burn)["usage"]
         assert 190 < usage["cpu_time_ms"] < 400
         assert usage["processes_peak"] == 1
-    # What a job shares with its zygote is not its own: a warm job never counts more than a cold one.
+    # What a job shares with its zygote is not its own; what it was given a copy of is.
     hold = "x = bytearray(64 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1"
     used = [s.run(hold)["usage"]["memory_peak_bytes"] for s in (warm, cold)]
-    assert 64 << 20 < used[0] <= used[1] + (1 << 20)
+    assert min(used) > 64 << 20 and abs(used[0] - used[1]) < 8 << 20
     # And the cost of making its sandbox, which is paid ahead, is none of it.
     assert warm.run("pass")["usage"]["cpu_time_ms"] < cold.run("pass")["usage"]["cpu_time_ms"] + 20
 
@@ -201,12 +212,12 @@ def test_a_zygote_is_replaced_after_so_many_jobs(start_service):
     layouts = set()
 
     def replaced():
-        layouts.add(layout(service))
+        layouts.add(layout(service)[0])
         return len(layouts) >= 4
 
     eventually(replaced, what="four zygotes")
     wait_until_warm(service)
-    eventually(lambda: len(zygotes(service)) <= 2, what="the end of the old ones")
+    eventually(lambda: len(zygotes(service)) <= 4, what="the end of the old ones")
 
 
 def test_a_zygote_that_dies_is_started_again(start_service):
@@ -218,11 +229,18 @@ def test_a_zygote_that_dies_is_started_again(start_service):
     # Jobs run in any case: in what is parked, then cold.
     for _ in range(10):
         assert service.run("print('runs')")["stdout"] == "runs\n"
-    eventually(lambda: is_warm(service) and layout(service) != first, what="a new zygote")
+    eventually(lambda: is_warm(service) and not set(layout(service)) & set(first),
+               what="new zygotes")
 
 
 def test_a_zygote_has_no_right_on_the_machine(warm):
-    (pid,) = zygotes(warm)
+    pids = zygotes(warm)
+    assert len(pids) == 2
+    for pid in pids:
+        check_rights(pid, warm.get("/health").json["isolation"])
+
+
+def check_rights(pid, isolation):
     status = dict(line.split(":\t", 1) for line in
                   pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
     assert all(int(status[f"Cap{name}"], 16) == 0 for name in ("Eff", "Prm", "Inh", "Amb", "Bnd"))
@@ -233,7 +251,7 @@ def test_a_zygote_has_no_right_on_the_machine(warm):
         if name != "cgroup":
             assert theirs != ours, name
     uids = status["Uid"].split()
-    assert len(set(uids)) == 1 and (os.getuid() != 0 or int(uids[0]) > 65536)
+    assert len(set(uids)) == 1 and (isolation != "full" or int(uids[0]) > 65536)
 
 
 def test_the_setting_names_languages(start_service):

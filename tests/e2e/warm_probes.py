@@ -240,7 +240,7 @@ f.attribute = A('of a function')
     # Modules of the work folder, pickles, processes.
     "sibling": "open('other.py', 'w').write('value = 5\\nprint(__name__, __file__)\\n')\nimport other\nprint(other.value, other.__spec__)",
     "sibling_package": "import os\nos.mkdir('p'); open('p/__init__.py', 'w').write('from . import m'); open('p/m.py', 'w').write('x = 1')\nimport p; print(p.m.x, os.listdir('p'))",
-    "sibling_shadows": "open('json.py', 'w').write('shadow = 1')\nimport json; print(json.__file__)",
+    "sibling_shadows": "open('csv.py', 'w').write('shadow = 1')\nimport csv; print(csv.__file__)",
     "import_itself": "import sys\nif 'main' not in sys.modules:\n    print('first'); import main\nprint(__name__)",
     "import_missing": "import nowhere",
     "many_imports": """

@@ -55,6 +55,7 @@ FUZZ(wire, input) {
     MUST(setup.park + setup.warm_count * setup.warm_park <= wire::kMaxSandboxes);
     for (uint32_t i = 0; i < setup.warm_count; ++i) {
       MUST(Ends(setup.warm_sources[i]) && setup.warm_jobs > 0);
+      MUST(std::memchr(setup.warm_preloads[i].data(), 0, setup.warm_preloads[i].size()) != nullptr);
       MUST(std::strchr(setup.warm_sources[i].data(), '/') == nullptr);
     }
     for (uint32_t i = 0; i < setup.mount_count; ++i) {

@@ -21,8 +21,17 @@ constexpr uint32_t kMinUid = 1000;
 constexpr uint32_t kMaxCpus = 4096;
 constexpr uint32_t kMaxWarmJobs = 1'000'000;
 
-bool EndsWithNul(const wire::Name& name) {
-  return std::memchr(name.data(), 0, name.size()) != nullptr;
+template <typename Text>
+bool EndsWithNul(const Text& text) {
+  return std::memchr(text.data(), 0, text.size()) != nullptr;
+}
+
+// Names of modules, with commas between.
+bool AreModules(const wire::Words& words) {
+  return EndsWithNul(words) &&
+         std::strspn(words.data(),
+                     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,") ==
+             std::strlen(words.data());
 }
 
 bool Within(int64_t value, int64_t least, int64_t most) {
@@ -67,7 +76,7 @@ bool CheckSetup(const wire::Setup& setup, int fd_count) {
   for (uint32_t i = 0; ok && i < setup.warm_count; ++i) {
     const wire::Name& source = setup.warm_sources[i];
     ok = EndsWithNul(source) && source[0] != '\0' && source[0] != '.' &&
-         std::strchr(source.data(), '/') == nullptr;
+         std::strchr(source.data(), '/') == nullptr && AreModules(setup.warm_preloads[i]);
   }
   return ok && EndsWithNul(setup.root) && (setup.root[0] == '/' || setup.root[0] == '\0');
 }

@@ -42,9 +42,10 @@ struct Context {
 
 // Between the launcher and pid 1 of one sandbox, over a SOCK_SEQPACKET pair.
 enum class ControlType : uint32_t {
-  kGo = 1,   // launcher -> init: the id maps are written; to a zygote with its payload
-  kReady,    // init -> launcher, with an O_PATH descriptor of /box: parked, or ready for a fork of
-             // a zygote, with its link and the namespaces. From a zygote, with its user namespace
+  kGo = 1,  // launcher -> init: the id maps are written; to a zygote with its payload
+  kReady,   // init -> launcher, with an O_PATH descriptor of /box and the mount namespace: parked,
+           // or ready for a fork of a zygote, with its link and all namespaces. From a zygote, with
+           // its user namespace
   kWarm,     // init -> launcher: parked, with a fork of a zygote in it; from a zygote: it serves
   kRun,      // launcher -> init, with payload, stdin, stdout, stderr, files
   kStarted,  // init -> launcher: the program's exec succeeded

@@ -107,24 +107,27 @@ void Prepare(const Context& context, int control, int* link) {
   check(LoopbackUp(), Step::kLoopback);
   check(linux::WriteFileAt(AT_FDCWD, "/proc/sys/user/max_user_namespaces", "0", 1),
         Step::kNoNestedNamespaces);
-  int given[2 + kJobNamespaces.size()] = {};  // the folder, and for a zygote: link and namespaces
-  // In the machine's /proc: pid 1 once looked up in that of the sandbox would stay in its cache,
-  // and be refused to the job (EPERM) instead of hidden from it (ENOENT).
-  check(
-      link == nullptr || OpenNamespaces(context.isolation != wire::Isolation::kNoCgroup, given + 2),
-      Step::kWarmFork);
-  check(BuildRoot(context, View{}, &step), step);
-  int count = 1;
-  given[0] = ::open("/box", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  check(given[0] >= 0, Step::kBoxFd);
-  if (link != nullptr) {
+  // The folder, then the mount namespace; or for a zygote the link and all namespaces. These are
+  // opened by the machine's /proc: in the sandbox's own, what has been looked up once is no longer
+  // as if it did not exist.
+  int given[2 + kJobNamespaces.size()] = {};
+  int count = 2;
+  if (link == nullptr) {
+    given[1] = ::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    check(given[1] >= 0, Step::kBoxFd);
+  } else {
     const bool cgroups = context.isolation != wire::Isolation::kNoCgroup;
     int ends[2];
-    check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0, Step::kWarmFork);
+    check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 &&
+              OpenNamespaces(cgroups, given + 2),
+          Step::kWarmFork);
     *link = ends[0];
     given[1] = ends[1];
     count = 2 + NamespaceCount(cgroups);
   }
+  check(BuildRoot(context, View{}, &step), step);
+  given[0] = ::open("/box", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  check(given[0] >= 0, Step::kBoxFd);
   check(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, Step::kBoxFd);
   ControlReport ready{};
   ready.type = ControlType::kReady;

@@ -158,6 +158,7 @@ void SendOutcomes() {
     if (!g_blocked && sandbox.outcome() != nullptr &&
         Send(*sandbox.outcome(), sandbox.collected().data(), sandbox.collected().size())) {
       sandbox.Forget();
+      g_pool.Answered(Now());
     }
   }
   if (!g_blocked && Quarantined() != g_told_quarantined) {
@@ -401,10 +402,13 @@ int Main() {
     ::setrlimit(RLIMIT_NOFILE, &files);
   }
   g_epoll = ::epoll_create1(EPOLL_CLOEXEC);
-  g_pool.Init(&g_context, g_epoll);
   if (g_epoll < 0 || ::fcntl(kSocket, F_SETFD, FD_CLOEXEC) != 0 || !ReceiveSetup()) {
     std::fputs("sandbox-launcher is started by sandboxd and not by hand\n", stderr);
     return 2;
+  }
+  if (!g_pool.Init(&g_context, g_epoll)) {
+    std::fprintf(stderr, "sandbox-launcher: cannot start a process: %s\n", strerrorname_np(errno));
+    return 1;
   }
   wire::Ready ready{};
   ready.version = wire::kVersion;

@@ -1,6 +1,14 @@
 #include "sandbox/launcher/pool.h"
 
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <utility>
+
+#include "linux/confine.h"
+#include "linux/message.h"
+#include "linux/syscall.h"
 
 namespace sandbox::launcher {
 namespace {
@@ -13,6 +21,50 @@ constexpr int64_t kSecond = 1'000'000'000;
 // this.
 constexpr int64_t kMaxPause = 64 * kSecond;
 
+// While a job runs, for so long after its claim, and for a moment after its end, in which sandboxd
+// answers, no other sandbox is made unless few are left: making one takes a processor, and where a
+// process moves into a control group every fork and exit of the machine waits for it.
+constexpr int64_t kQuiet = 20'000'000;
+constexpr int64_t kAnswering = 4'000'000;
+
+// So long after a job came and found nothing ready, twice as many are kept ready: making them waits
+// for the kernel more than for a processor.
+constexpr int64_t kBusy = 2 * kSecond;
+
+// Closes what it is sent, and does nothing else: the helper that unmounts dead sandboxes while the
+// launcher goes on. Ends with the launcher.
+[[noreturn]] void CloserMain(int socket) {
+  const auto keep = static_cast<unsigned>(socket);
+  if (linux::CloseRange(keep + 1, ~0U, 0) != 0 ||
+      (keep > 0 && linux::CloseRange(0, keep - 1, 0) != 0) || !linux::DropBoundingSet() ||
+      !linux::DropCapabilities() || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    ::_exit(1);
+  }
+  char nothing = 0;
+  int fds[linux::kMaxMessageFds];
+  int count = 0;
+  while (linux::ReceiveMessage(socket, &nothing, sizeof(nothing), fds, &count) > 0) {
+    for (int i = 0; i < count; ++i) {
+      ::close(fds[i]);
+    }
+  }
+  ::_exit(0);
+}
+
+base::UniqueFd StartCloser() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    return base::UniqueFd();
+  }
+  base::UniqueFd ours(ends[0]);
+  const base::UniqueFd theirs(ends[1]);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    CloserMain(theirs.get());
+  }
+  return pid > 0 ? std::move(ours) : base::UniqueFd();
+}
+
 bool IsSpare(const Sandbox& sandbox, Role role, uint32_t kind) {
   return !sandbox.has_claim() && sandbox.role() == role && sandbox.kind() == kind &&
          (sandbox.state() == State::kParked || sandbox.state() == State::kBuilding);
@@ -20,16 +72,18 @@ bool IsSpare(const Sandbox& sandbox, Role role, uint32_t kind) {
 
 }  // namespace
 
-void Pool::Init(Context* context, int epoll) {
+bool Pool::Init(Context* context, int epoll) {
   context_ = context;
+  closer_ = StartCloser();
   int number = 0;
   for (Sandbox& sandbox : sandboxes_) {
-    sandbox.Init(context, number++, epoll);
+    sandbox.Init(context, number++, epoll, closer_.get());
   }
   for (size_t i = 0; i < zygotes_.size(); ++i) {
-    zygotes_[i].Init(context, number++, epoll);
+    zygotes_[i].Init(context, number++, epoll, closer_.get());
     warm_[i / 2].zygotes[i % 2] = &zygotes_[i];
   }
+  return closer_.valid();
 }
 
 Sandbox& Pool::At(uint64_t number) {
@@ -99,7 +153,13 @@ void Pool::TendZygotes(uint32_t kind, int64_t now) {
 }
 
 void Pool::Refill(int64_t now) {
-  for (uint32_t ready = Spare(Role::kPlain, 0); ready < context_->setup.park; ++ready) {
+  const auto all = sandboxes();
+  const bool runs = std::any_of(all.begin(), all.end(), [](const Sandbox& s) {
+    return s.state() == State::kRunning || s.state() == State::kEnding;
+  });
+  const bool quiet = now < last_answer_ + kAnswering || (runs && now < last_claim_ + kQuiet);
+  const auto few = [quiet](uint32_t wanted) { return quiet ? (wanted + 1) / 2 : wanted; };
+  for (uint32_t ready = Spare(Role::kPlain, 0); ready < few(context_->setup.park); ++ready) {
     Sandbox* sandbox = FindFree();
     if (sandbox == nullptr || sandbox->build_failed() || !sandbox->Build(now)) {
       return;
@@ -107,12 +167,26 @@ void Pool::Refill(int64_t now) {
   }
   for (uint32_t kind = 0; kind < context_->setup.warm_count; ++kind) {
     TendZygotes(kind, now);
-    for (uint32_t ready = Spare(Role::kWarm, kind);
-         Serves(kind) && ready < context_->setup.warm_park; ++ready) {
+    const uint32_t park = context_->setup.warm_park;
+    const bool busy = now < warm_[kind].busy_until;
+    const uint32_t wanted = busy ? 2 * park : few(park);
+    uint32_t ready = Spare(Role::kWarm, kind);
+    for (; Serves(kind) && ready < wanted; ++ready) {
       Sandbox* sandbox = FindFree();
       if (sandbox == nullptr || !sandbox->BuildWarm(kind, warm_[kind].zygotes[0], now)) {
         break;
       }
+    }
+    if (ready > park && !busy) {
+      DiscardOne(kind, now);
+    }
+  }
+}
+
+void Pool::DiscardOne(uint32_t kind, int64_t now) {
+  for (Sandbox& sandbox : sandboxes()) {
+    if (sandbox.state() == State::kParked && IsSpare(sandbox, Role::kWarm, kind)) {
+      return sandbox.Discard(now);
     }
   }
 }
@@ -131,8 +205,13 @@ Sandbox* Pool::FindClaimable(Role role, uint32_t kind) {
 }
 
 Sandbox* Pool::Claimable(uint32_t warm, int64_t now) {
+  last_claim_ = now;
   if (warm != 0) {
-    if (Sandbox* sandbox = FindClaimable(Role::kWarm, warm - 1)) {
+    Sandbox* sandbox = FindClaimable(Role::kWarm, warm - 1);
+    if (sandbox == nullptr || sandbox->state() != State::kParked) {
+      warm_[warm - 1].busy_until = now + kBusy;
+    }
+    if (sandbox != nullptr) {
       return sandbox;
     }
   }
@@ -154,6 +233,9 @@ void Pool::Tick(int64_t now) {
 
 int64_t Pool::NextTick(int64_t now) const {
   int64_t next = now + 60 * kSecond;
+  for (const int64_t quiet_until : {last_claim_ + kQuiet, last_answer_ + kAnswering}) {
+    next = quiet_until > now ? std::min(next, quiet_until) : next;
+  }
   for (const Sandbox& sandbox : sandboxes()) {
     next = std::min(next, sandbox.next_tick());
   }
@@ -162,6 +244,8 @@ int64_t Pool::NextTick(int64_t now) const {
   }
   for (uint32_t kind = 0; kind < context_->setup.warm_count; ++kind) {
     const int64_t next_try = warm_[kind].next_try;
+    const int64_t busy_until = warm_[kind].busy_until;
+    next = busy_until > now ? std::min(next, busy_until) : next;
     next = Serves(kind) || next_try <= now ? next : std::min(next, next_try);
   }
   return next;

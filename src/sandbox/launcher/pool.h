@@ -14,7 +14,8 @@ namespace sandbox::launcher {
 // each kind ready. Used from the launcher's loop only.
 class Pool {
  public:
-  void Init(Context* context, int epoll);
+  // False when there can be no helper process.
+  bool Init(Context* context, int epoll);
 
   // Those that have been used so far: they are taken from the front, so few are looked through.
   std::span<Sandbox> sandboxes() { return {sandboxes_.data(), used_}; }
@@ -32,6 +33,9 @@ class Pool {
   // enough.
   void Refill(int64_t now);
 
+  // The outcome of a job has been sent.
+  void Answered(int64_t now) { last_answer_ = now; }
+
   // Deadlines of all, and the next time at which there is something to do, at most a minute away.
   void Tick(int64_t now);
   int64_t NextTick(int64_t now) const;
@@ -46,10 +50,12 @@ class Pool {
     bool started = false;   // the current one, and it has not been seen to end
     uint32_t failures = 0;  // in a row
     int64_t next_try = 0;
+    int64_t busy_until = 0;
   };
 
   bool Serves(uint32_t kind) const;
   void TendZygotes(uint32_t kind, int64_t now);
+  void DiscardOne(uint32_t kind, int64_t now);
   bool InUse(const Sandbox& zygote) const;
   uint32_t Spare(Sandbox::Role role, uint32_t kind) const;
   Sandbox* FindClaimable(Sandbox::Role role, uint32_t kind);
@@ -60,6 +66,9 @@ class Pool {
   size_t used_ = 1;
   std::array<Sandbox, wire::kMaxZygotes> zygotes_;
   std::array<Warm, wire::kMaxWarm> warm_;
+  base::UniqueFd closer_;
+  int64_t last_claim_ = 0;
+  int64_t last_answer_ = 0;
 };
 
 }  // namespace sandbox::launcher

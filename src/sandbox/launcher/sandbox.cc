@@ -35,10 +35,11 @@ constexpr int64_t kZygoteTasks = 32;
 
 }  // namespace
 
-void Sandbox::Init(Context* context, int index, int epoll) {
+void Sandbox::Init(Context* context, int index, int epoll, int closer) {
   context_ = context;
   index_ = index;
   epoll_ = epoll;
+  closer_ = closer;
 }
 
 void Sandbox::Watch(int fd, Source source) const {
@@ -254,20 +255,23 @@ void Sandbox::OnControl(int64_t now) {
 }
 
 void Sandbox::OnReady(base::UniqueFd* fds, int fd_count, int64_t now) {
-  const int wanted =
-      role_ == Role::kWarm ? 2 + NamespaceCount(context_->cgroups.version() != 0) : 1;
+  const int wanted = role_ == Role::kZygote  ? 1
+                     : role_ == Role::kPlain ? 2
+                                             : 2 + NamespaceCount(context_->cgroups.version() != 0);
   if (state_ != State::kBuilding || fd_count != wanted || box_.valid() || user_namespace_.valid()) {
     return Fail(Step::kInitLost, EPROTO, now);
   }
   switch (role_) {
     case Role::kPlain:
       box_ = std::move(fds[0]);
+      mounts_ = std::move(fds[1]);
       return Park(now);
     case Role::kWarm:
       box_ = std::move(fds[0]);
       if (!AskForFork(fds + 1, fd_count - 1)) {
         Fail(Step::kWarmFork, errno, now);
       }
+      mounts_ = std::move(fds[2 + kMountNamespace]);
       break;
     case Role::kZygote:
       user_namespace_ = std::move(fds[0]);
@@ -302,7 +306,8 @@ bool Sandbox::AskForFork(const base::UniqueFd* fds, int fd_count) {
   }
   std::array<base::UniqueFd, linux::CgroupLeaf::kMaxFolders> groups;
   for (size_t i = 0; i < groups.size() && leaf_.folders[i].valid(); ++i) {
-    groups[i].reset(::openat(leaf_.folders[i].get(), "cgroup.procs", O_WRONLY | O_CLOEXEC));
+    groups[i].reset(
+        ::openat(leaf_.folders[i].get(), context_->cgroups.enter_file(), O_WRONLY | O_CLOEXEC));
     if (!groups[i].valid()) {
       return false;
     }
@@ -315,19 +320,20 @@ bool Sandbox::AskForFork(const base::UniqueFd* fds, int fd_count) {
 }
 
 void Sandbox::Fail(Step step, int error, int64_t now) {
-  if (role_ == Role::kZygote && state_ != State::kEnding && state_ != State::kRemoving) {
-    std::fprintf(stderr,
-                 "{\"level\":\"error\",\"msg\":\"a warm program has ended; jobs start cold until "
-                 "it is back\",\"source\":\"%s\",\"step\":\"%s\",\"error\":\"%s\"}\n",
-                 context_->setup.warm_sources[kind_].data(), wire::StepName(step),
-                 error == 0 ? "" : strerrorname_np(error));
-  }
   if (state_ == State::kEnding || state_ == State::kRemoving) {
     return;  // what breaks off while everything is being killed is no fault
   }
-  if (zygote_ != nullptr && zygote_->state_ == State::kParked &&
-      zygote_->generation_ == zygote_generation_) {
+  const bool fork_failed = zygote_ != nullptr && zygote_->state_ == State::kParked &&
+                           zygote_->generation_ == zygote_generation_;
+  if (fork_failed) {
     fork_failed_by_ = zygote_;
+  }
+  if (fork_failed || role_ == Role::kZygote) {
+    std::fprintf(stderr,
+                 "{\"level\":\"error\",\"msg\":\"a warm program is started anew; jobs start cold "
+                 "until it serves\",\"source\":\"%s\",\"step\":\"%s\",\"error\":\"%s\"}\n",
+                 context_->setup.warm_sources[kind_].data(), wire::StepName(step),
+                 error == 0 ? "" : strerrorname_np(error));
   }
   if ((reply_.flags & wire::kEndedInternal) == 0) {
     reply_.flags |= wire::kEndedInternal;
@@ -443,12 +449,24 @@ void Sandbox::OnDead(int64_t now) {
     has_reply_ = true;
   }
   control_.reset();
-  box_.reset();
+  CloseMounts();
   user_namespace_.reset();
   zygote_ = nullptr;
   state_ = State::kRemoving;
   deadline_ = now + kKillDeadline;
   Remove(now);
+}
+
+// Unmounting waits for every processor of the machine to have passed a point (synchronize_rcu in
+// namespace_unlock): the last to hold a mount namespace does that, when it lets go of it.
+void Sandbox::CloseMounts() {
+  const int held[] = {box_.get(), mounts_.get()};
+  if (box_.valid() && mounts_.valid()) {
+    const char nothing = 0;
+    linux::SendMessage(closer_, &nothing, sizeof(nothing), held, 2, MSG_DONTWAIT);
+  }
+  box_.reset();  // last only when the closer could not take it
+  mounts_.reset();
 }
 
 // After every process is dead, by descriptor, through no link, regular files with one name only.

@@ -47,7 +47,8 @@ class Sandbox {
   // What the loop must watch for: the descriptors may be -1.
   enum Source : uint32_t { kBuilder = 0, kControl = 1, kProcess = 2 };
 
-  void Init(Context* context, int index, int epoll);
+  // `closer`: a socket to a process that closes what it is sent (pool.cc).
+  void Init(Context* context, int index, int epoll, int closer);
 
   // kFree -> kBuilding. Forks the builder: a child that makes the cgroup, enters it (which may
   // stall), and clones pid 1 from within, so that nothing ever migrates while a job waits.
@@ -133,6 +134,7 @@ class Sandbox {
   void KillAll(int64_t now);
   void KillProcesses();
   void Quarantine(wire::Step step);
+  void CloseMounts();
   void Collect();
   void Remove(int64_t now);
   void Watch(int fd, Source source) const;
@@ -140,6 +142,7 @@ class Sandbox {
   Context* context_ = nullptr;
   int index_ = 0;
   int epoll_ = -1;
+  int closer_ = -1;
   State state_ = State::kFree;
   Role role_ = Role::kPlain;
   uint32_t kind_ = 0;
@@ -160,6 +163,7 @@ class Sandbox {
   base::UniqueFd control_;
   base::UniqueFd process_;  // pidfd of pid 1
   base::UniqueFd box_;
+  base::UniqueFd mounts_;  // the mount namespace: its end takes long, and need not be waited for
   linux::CgroupLeaf leaf_;
   wire::Reply reply_{};
   std::array<base::UniqueFd, wire::kMaxCollect> collected_;

@@ -44,6 +44,7 @@ base::UniqueFd MakeImage(const Context& context, uint32_t kind) {
   image.filter_size = confinement.filter.len;
   std::snprintf(image.source.data(), image.source.size(), "/box/%.200s",
                 context.setup.warm_sources[kind].data());
+  image.preload = context.setup.warm_preloads[kind];
   image.mounts = context.setup.mounts;
   image.filter = context.filters[static_cast<size_t>(wire::Policy::kRun)];
   base::UniqueFd fd(::memfd_create("image", MFD_CLOEXEC));

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "sandbox/wire.h"
@@ -31,6 +32,7 @@ struct JobNamespace {
   int flag;
 };
 
+inline constexpr size_t kMountNamespace = 1;
 inline constexpr std::array<JobNamespace, 7> kJobNamespaces = {{{"user", CLONE_NEWUSER},
                                                                 {"mnt", CLONE_NEWNS},
                                                                 {"pid", CLONE_NEWPID},
@@ -46,7 +48,7 @@ constexpr int NamespaceCount(bool cgroups) {
 struct ForkRequest {
   uint32_t version;
   uint32_t namespaces;
-  uint32_t groups;  // cgroup.procs files, open for writing
+  uint32_t groups;  // files that move who writes "0" into the group, open for writing
   uint32_t unused;
 };
 
@@ -70,6 +72,7 @@ struct ZygoteImage {
   uint32_t mount_count;
   uint32_t filter_size;
   wire::Name source;  // absolute: the file whose opening is waited for
+  wire::Words preload;
   std::array<wire::Mount, wire::kMaxMounts> mounts;
   std::array<sock_filter, wire::kMaxFilterInstructions> filter;
 };
