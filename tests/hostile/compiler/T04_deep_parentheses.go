@@ -1,5 +1,5 @@
 // tries = "a million nested parentheses"
-// verdict = "compile_error"
+// verdict = ["compile_error", "ok"]
 // expand = [{ token = "@OPEN@", text = "(", count = 400000 }, { token = "@CLOSE@", text = ")", count = 400000 }]
 package main
 
