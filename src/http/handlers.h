@@ -51,6 +51,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   void GetJob(Request request, std::shared_ptr<Exchange> exchange);
   void CancelJob(Request request, std::shared_ptr<Exchange> exchange);
   void ListJobs(const Request& request, std::shared_ptr<Exchange> exchange);
+  void GetFile(Request request, std::shared_ptr<Exchange> exchange);
   void Events(Request request, std::shared_ptr<Exchange> exchange);
   // Calls `outcome` with the job once it is final, or as it stands when `wait` is over.
   void StartWait(std::string id, base::Nanos wait, std::shared_ptr<Exchange> exchange,

@@ -37,6 +37,7 @@ enum class Endpoint {
   kGetJob,
   kCancel,
   kEvents,
+  kFile,
   kLanguages,
   kOpenApi,
   kDocs,
@@ -51,7 +52,8 @@ struct Match {
   std::string_view pattern = "other";  // of the route: names it where it is counted
   bool is_get = false;                 // or HEAD
   bool takes_body = false;
-  std::string path_param;
+  std::string path_param;                     // what "{id}" stands for
+  std::string file_path;                      // what "{path}" stands for
   std::vector<std::string_view> query_names;  // the query parameters that the route accepts
   std::string allow;                          // for 405, every method: OPTIONS is one
 };

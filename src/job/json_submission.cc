@@ -159,6 +159,16 @@ void ReadTests(ObjectReader* top, FieldErrors* errors, Submission* out) {
   }
 }
 
+void ReadOutputs(ObjectReader* top, FieldErrors* errors, Submission* out) {
+  out->outputs = top->Strings("outputs", kMaxOutputs, kMaxArgsBytes);
+  for (size_t i = 0; i < out->outputs.size(); ++i) {
+    CheckPath("outputs[" + std::to_string(i) + "]", out->outputs[i], errors);
+  }
+  if (!out->outputs.empty() && !out->tests.empty()) {
+    top->Fail("outputs", "does not go with tests");
+  }
+}
+
 // `value` is an object.
 void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names,
                     ParsedSubmission* out, FieldErrors* errors) {
@@ -190,6 +200,7 @@ void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names
   s.timeout = reader.Duration("timeout", 1, ", greater than 0");
   ReadLimits(&reader, errors, &s.limits);
   ReadTests(&reader, errors, &s);
+  ReadOutputs(&reader, errors, &s);
   s.priority = static_cast<int>(reader.Integer("priority", kMinPriority, kMaxPriority).value_or(0));
   out->wait = reader.Duration("wait", 0, "");
 }

@@ -20,9 +20,11 @@
 #include <system_error>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "linux/message.h"
 #include "linux/syscall.h"
 #include "sandbox/cause.h"
+#include "sandbox/outputs.h"
 #include "sandbox/wire.h"
 
 namespace sandbox {
@@ -230,6 +232,42 @@ Result<std::vector<UniqueFd>> EncodeWarm(const NativeOptions& options, wire::Set
   return payloads;
 }
 
+// The names of files that patterns match are the job's: only text is repeated.
+bool IsPlainName(const std::string& path) {
+  return base::IsValidUtf8(path) && !base::HasControlCharacters(path);
+}
+
+// `collected` holds the paths that were asked for, which come first in the reply.
+void TakeFiles(const wire::Reply& reply, std::vector<UniqueFd> files,
+               std::vector<CollectedFile>* collected) {
+  const size_t asked = collected->size();
+  size_t next = 0;
+  for (size_t i = 0; i < reply.collected.size() && i < reply.collect_count; ++i) {
+    const wire::CollectedFile& answer = reply.collected[i];
+    CollectedFile file;
+    if (i < asked) {
+      file.path = (*collected)[i].path;
+    } else {
+      file.path.assign(answer.path.data(), ::strnlen(answer.path.data(), answer.path.size()));
+    }
+    if (answer.error != 0) {
+      file.error = answer.error == EISDIR   ? "not a regular file"
+                   : answer.error == EFBIG  ? "too large"
+                   : answer.error == ENOENT ? "not found"
+                                            : std::generic_category().message(answer.error);
+    } else if (next < files.size()) {
+      file.size = answer.size;
+      file.fd = CopyCollected(files[next++], answer.size);
+      file.error = file.fd == nullptr ? "could not be copied" : "";
+    }
+    if (i < asked) {
+      (*collected)[i] = std::move(file);
+    } else if (IsPlainName(file.path)) {
+      collected->push_back(std::move(file));
+    }
+  }
+}
+
 // In the words of docs/security.md, "Isolation levels".
 std::vector<std::string> NotLimited(const std::string& isolation, bool root) {
   std::vector<std::string> out;
@@ -404,7 +442,9 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
     run->output_limit = spec.limits.output_bytes;
     run->started = base::MonotonicNow();
     for (const std::string& path : spec.collect) {
-      run->result.collected.push_back({path, 0, nullptr, "not collected"});
+      if (!IsPattern(path.c_str())) {
+        run->result.collected.push_back({path, 0, nullptr, "not collected"});
+      }
     }
     runs_[run->id] = run;
     if (auto sent = Send(*run, spec); !sent) {
@@ -577,22 +617,8 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
     result.usage.process_limit_hit = (reply.flags & wire::kHitProcessLimit) != 0;
     result.start_time =
         reply.started_at == 0 ? 0 : std::max<int64_t>(0, reply.started_at - run->started);
-    size_t next = 0;
-    for (size_t i = 0;
-         i < result.collected.size() && i < reply.collected.size() && i < reply.collect_count;
-         ++i) {
-      CollectedFile& file = result.collected[i];
-      const wire::CollectedFile& answer = reply.collected[i];
-      if (answer.error != 0) {
-        file.error = answer.error == EISDIR  ? "not a regular file"
-                     : answer.error == EFBIG ? "too large"
-                                             : std::generic_category().message(answer.error);
-      } else if (next < files.size()) {
-        file.size = answer.size;
-        file.fd = CopyCollected(files[next++], answer.size);
-        file.error = file.fd == nullptr ? "could not be copied" : "";
-      }
-    }
+    result.more_files = (reply.flags & wire::kMoreFiles) != 0;
+    TakeFiles(reply, std::move(files), &result.collected);
     run->answered = true;
     if (reply.step == static_cast<uint32_t>(wire::Step::kKillAll)) {
       // Processes that could not be killed hold the pipes' other ends.
