@@ -35,8 +35,10 @@ class Exec:
         # The folder is shared with the container. One file a source, as a service would have it.
         path = self.folder / f"{expected.split()[1]}-{name}"
         path.write_text(code)
+        # The runner's /tmp takes no programs; the shared folder does.
         argv = [self.docker, "exec", "--env", "GOCACHE=/tmp/gocache", "--env", "GOTOOLCHAIN=local",
-                "--env", "CGO_ENABLED=0", RUNNER, *command, str(path)]
+                "--env", f"GOTMPDIR={self.folder}", "--env", "CGO_ENABLED=0", RUNNER, *command,
+                str(path)]
         try:
             bench.run_bare(argv, self.env, expected)
         finally:
@@ -73,6 +75,7 @@ def measure(native, rounds, seconds, cores):
         contained = bench.Bench(port, native.go, native.folder)
         bare_folder = jobs / "bare"
         bare_folder.mkdir()
+        bare_folder.chmod(0o777)
         bare = Exec(engine, docker_engine.DOCKER, bare_folder, native.sources)
         return compare(native, contained, bare, rounds, seconds, cores)
 
