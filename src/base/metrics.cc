@@ -77,12 +77,10 @@ struct Histogram::Impl : Series<prometheus::Histogram> {
   const std::vector<double> bounds;
 };
 
-Counter::Counter(std::string name, std::string help, std::vector<std::string> labels)
-    : impl_(std::make_unique<Impl>(prometheus::BuildCounter()
-                                       .Name(std::move(name))
-                                       .Help(std::move(help))
-                                       .Register(Registry()),
-                                   std::move(labels))) {}
+Counter::Counter(const std::string& name, const std::string& help, std::vector<std::string> labels)
+    : impl_(std::make_unique<Impl>(
+          prometheus::BuildCounter().Name(name).Help(help).Register(Registry()),
+          std::move(labels))) {}
 
 Counter::~Counter() = default;
 
@@ -90,10 +88,10 @@ void Counter::Add(LabelValues values, double n) {
   impl_->Get(values).Increment(n);
 }
 
-Gauge::Gauge(std::string name, std::string help, std::vector<std::string> labels)
+Gauge::Gauge(const std::string& name, const std::string& help, std::vector<std::string> labels)
     : impl_(std::make_unique<Impl>(
-          prometheus::BuildGauge().Name(std::move(name)).Help(std::move(help)).Register(Registry()),
-          std::move(labels))) {}
+          prometheus::BuildGauge().Name(name).Help(help).Register(Registry()), std::move(labels))) {
+}
 
 Gauge::~Gauge() = default;
 
@@ -101,13 +99,11 @@ void Gauge::Set(LabelValues values, double value) {
   impl_->Get(values).Set(value);
 }
 
-Histogram::Histogram(std::string name, std::string help, std::vector<std::string> labels,
-                     std::vector<double> bounds)
-    : impl_(std::make_unique<Impl>(prometheus::BuildHistogram()
-                                       .Name(std::move(name))
-                                       .Help(std::move(help))
-                                       .Register(Registry()),
-                                   std::move(labels), std::move(bounds))) {}
+Histogram::Histogram(const std::string& name, const std::string& help,
+                     std::vector<std::string> labels, std::vector<double> bounds)
+    : impl_(std::make_unique<Impl>(
+          prometheus::BuildHistogram().Name(name).Help(help).Register(Registry()),
+          std::move(labels), std::move(bounds))) {}
 
 Histogram::~Histogram() = default;
 

@@ -20,7 +20,7 @@ constexpr size_t kMaxSeries = 500;  // of one metric
 // A number that only grows. By convention its name ends with _total.
 class Counter {
  public:
-  Counter(std::string name, std::string help, std::vector<std::string> labels = {});
+  Counter(const std::string& name, const std::string& help, std::vector<std::string> labels = {});
   ~Counter();
 
   // As many values as labels, in their order.
@@ -34,7 +34,7 @@ class Counter {
 // A number that goes up and down.
 class Gauge {
  public:
-  Gauge(std::string name, std::string help, std::vector<std::string> labels = {});
+  Gauge(const std::string& name, const std::string& help, std::vector<std::string> labels = {});
   ~Gauge();
 
   void Set(LabelValues values, double value);
@@ -48,7 +48,7 @@ class Gauge {
 // so.
 class Histogram {
  public:
-  Histogram(std::string name, std::string help, std::vector<std::string> labels,
+  Histogram(const std::string& name, const std::string& help, std::vector<std::string> labels,
             std::vector<double> bounds);
   ~Histogram();
 
