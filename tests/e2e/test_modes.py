@@ -310,11 +310,24 @@ def test_jobs_leaveNoGroupMountOrProcess(service):
         mounts = len(pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines())
         return leaves, mounts, len(children(pid)), len(os.listdir(f"/proc/{pid}/fd"))
 
-    service.run("print(1)")
-    before = eventually(lambda: measure(), what="a first measure")
-    for end in ("", "while True: pass"):
-        for _ in range(4):
-            service.run(DAEMONS.format(marker=new_marker(), end=end), timeout="1s")
+    def jobs():
+        for end in ("", "while True: pass"):
+            for _ in range(4):
+                service.run(DAEMONS.format(marker=new_marker(), end=end), timeout="1s")
+
+    seen = []
+
+    def settled():
+        """What the measure has been for twenty looks: what is started ahead is there, and no more."""
+        now = measure()
+        if seen and now != seen[-1]:
+            seen.clear()
+        seen.append(now)
+        return len(seen) >= 20 and now
+
+    jobs()
+    before = eventually(settled, 60, every=0.2, what="the number of parked sandboxes to settle")
+    jobs()
 
     def back():
         return all(now <= then for now, then in zip(measure(), before))
