@@ -32,9 +32,11 @@ def launcher(service):
 
 
 def groups_of(pid):
-    """The folders that this launcher has in any tree of control groups."""
-    return [path for path in pathlib.Path("/sys/fs/cgroup").rglob(f"code-sandbox.{pid}.*")
-            if path.is_dir()]
+    """The folders that this launcher has in any tree of control groups. Anybody's groups may go
+    while they are walked over, which os.walk takes for empty."""
+    return [pathlib.Path(parent, name)
+            for parent, folders, _ in os.walk("/sys/fs/cgroup")
+            for name in folders if name.startswith(f"code-sandbox.{pid}.")]
 
 
 def alive(marker):
