@@ -106,6 +106,10 @@ class Canaries:
             pathlib.Path("/etc/passwd"), pathlib.Path("/etc/shadow"), pathlib.Path("/etc/hosts"),
             pathlib.Path(os.__file__)) if os.access(p, os.R_OK)]
         self.digests = {path: digest(path) for path in self.files}
+        self.caches = None
+
+    def watch_caches(self):
+        """From now on: the service fills them at its first start."""
         self.caches = self._caches()
 
     @staticmethod
@@ -253,6 +257,7 @@ class Host:
                              if read(f"/proc/{pid}/comm").startswith("sandbox-launch"))
         self.groups = self._cgroup_folders()
         self._warm_up()
+        self.canaries.watch_caches()
         self.keep_neighbour()
         self.idle = statistics.median(self.greet() for _ in range(7))
         eventually(lambda: self._leftovers() == [], SETTLE, what="parked sandboxes")
