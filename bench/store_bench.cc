@@ -1,8 +1,8 @@
 // What the SQLite store's calls cost as its queue grows: store_bench FOLDER [QUEUED...]
 //
-// For each number of queued jobs (of 100 tenants) it prints the cost of a submit, and of a lease and
-// a finish, in microseconds of one transaction's share (64 calls a transaction, as under load), and
-// what the process's own memory grew by. One line of JSON for each number.
+// For each number of queued jobs (of 100 tenants) it prints the cost of a submit, and of a lease
+// and a finish, in microseconds of one transaction's share (64 calls a transaction, as under load),
+// and what the process's own memory grew by. One line of JSON for each number.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -69,9 +69,9 @@ class Bench {
 
   void FillTo(int64_t queued) {
     while (jobs_->Stats().queued < queued) {
-      Must(jobs_->Begin());
+      Must(jobs_->Begin(true));
       for (int i = 0; i < 10'000 && jobs_->Stats().queued < queued; ++i) {
-        Must(jobs_->Submit(MakeJob(++last_)));
+        Must(jobs_->Submit(MakeJob(++last_), job::Durability::kAtOnce));
       }
       Must(jobs_->Commit());
     }
@@ -84,7 +84,7 @@ class Bench {
     for (int done = 0; done < kCalls; done += kBatch) {
       submit += Time([&] {
         for (int i = 0; i < kBatch; ++i) {
-          Must(jobs_->Submit(MakeJob(++last_)));
+          Must(jobs_->Submit(MakeJob(++last_), job::Durability::kAtOnce));
         }
       });
       run += Time([&] {
@@ -98,7 +98,8 @@ class Bench {
       });
     }
     std::printf(
-        "{\"queued\": %lld, \"submit_us\": %.2f, \"lease_finish_us\": %.2f, \"memory_bytes\": %lld}\n",
+        "{\"queued\": %lld, \"submit_us\": %.2f, \"lease_finish_us\": %.2f, \"memory_bytes\": "
+        "%lld}\n",
         static_cast<long long>(queued), submit / kCalls, run / kCalls,
         static_cast<long long>(ResidentBytes() - memory_));
     std::fflush(stdout);
@@ -108,7 +109,7 @@ class Bench {
   template <typename F>
   double Time(F calls) {
     const base::Nanos begin = base::MonotonicNow();
-    Must(jobs_->Begin());
+    Must(jobs_->Begin(true));
     calls();
     Must(jobs_->Commit());
     return static_cast<double>(base::MonotonicNow() - begin) / 1000;

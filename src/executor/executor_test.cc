@@ -27,10 +27,12 @@ class FakeStore : public job::Store {
  public:
   explicit FakeStore(boost::asio::io_context& loop) : loop_(loop) {}
 
-  void Submit(job::Job job, Callback<void> done) override {
+  void Submit(job::Job job, job::Durability, Callback<void> done) override {
     Queue(std::move(job));
     Answer(std::move(done), {});
   }
+
+  void Sync(Callback<void> done) override { Answer(std::move(done), {}); }
 
   void Queue(job::Job job) {
     queue_.push_back(std::move(job));

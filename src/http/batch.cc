@@ -67,10 +67,13 @@ void Handlers::WaitForBatch(const service::Service::Batch& batch, const std::str
                             const std::shared_ptr<Exchange>& exchange) {
   const auto answer = std::make_shared<BatchAnswer>(batch.jobs, request_id);
   const std::vector<size_t>& open = answer->open();
-  // The jobs are taken: whatever stops the wait, the client must learn their ids.
-  if (open.empty() || batch.wait <= 0 || closed_ ||
-      waits_.size() + open.size() > limits_.max_waiters) {
+  if (open.empty() || batch.wait <= 0) {
     exchange->reply(answer->Take());
+    return;
+  }
+  // The jobs are taken: whatever stops the wait, the client must learn their ids.
+  if (closed_ || waits_.size() + open.size() > limits_.max_waiters) {
+    ReplyDurably(answer->Take(), request_id, exchange);
     return;
   }
   const auto left = std::make_shared<size_t>(open.size());
@@ -88,14 +91,19 @@ void Handlers::WaitForBatch(const service::Service::Batch& batch, const std::str
   exchange->on_waiting();
   for (size_t i = 0; i < open.size(); ++i) {
     StartWait(batch.jobs[open[i]].job->id, batch.wait, (*waits)[i],
-              [answer, left, exchange, place = open[i]](const std::shared_ptr<const job::Job>& job,
-                                                        const service::Refusal&) {
+              [self = shared_from_this(), answer, left, exchange, request_id, place = open[i]](
+                  const std::shared_ptr<const job::Job>& job, const service::Refusal&) {
                 if (job) {
                   answer->Set(place, *job);
                 }
-                if (--*left == 0) {
-                  exchange->cancel = [] {};
+                if (--*left > 0) {
+                  return;
+                }
+                exchange->cancel = [] {};
+                if (answer->pending() == 0) {
                   exchange->reply(answer->Take());
+                } else {
+                  self->ReplyDurably(answer->Take(), request_id, exchange);
                 }
               });
   }

@@ -25,6 +25,9 @@ class BatchAnswer {
   // Places of the jobs that are not final yet.
   const std::vector<size_t>& open() const { return open_; }
 
+  // How many of them have no outcome yet.
+  size_t pending() const { return pending_; }
+
   // The job at `place` as it is now.
   void Set(size_t place, const job::Job& job);
 

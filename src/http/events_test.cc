@@ -58,7 +58,8 @@ class EventStreamTest : public testing::Test {
     job.id = id_;
     job.created_at = now_;
     job.submission.language = "x";
-    store_->Submit(job, [](auto result) { EXPECT_TRUE(result.has_value()); });
+    store_->Submit(job, job::Durability::kAtOnce,
+                   [](auto result) { EXPECT_TRUE(result.has_value()); });
     Run();
   }
 

@@ -363,6 +363,14 @@ void Handlers::StartWait(std::string id, base::Nanos wait, std::shared_ptr<Excha
       ->Start(std::min(wait, limits_.max_wait));
 }
 
+void Handlers::ReplyDurably(Response response, const std::string& request_id,
+                            const std::shared_ptr<Exchange>& exchange) {
+  service_.Sync([exchange, request_id,
+                 response = std::move(response)](const std::optional<service::Refusal>& refusal) {
+    exchange->reply(refusal ? Problem(*refusal, request_id) : response);
+  });
+}
+
 void Handlers::Execute(Request request, std::shared_ptr<Exchange> exchange) {
   service_.Submit(
       request.body, request.client,
@@ -372,18 +380,22 @@ void Handlers::Execute(Request request, std::shared_ptr<Exchange> exchange) {
           exchange->reply(Problem(refusal, request_id));
           return;
         }
-        // The job is taken: whatever stops the wait, the client must learn the id.
-        if (accepted->wait <= 0 || self->closed_ ||
-            self->waits_.size() >= self->limits_.max_waiters) {
+        if (accepted->wait <= 0) {
           exchange->reply(AcceptedResponse(accepted->job));
+          return;
+        }
+        // The job is taken: whatever stops the wait, the client must learn the id.
+        if (self->closed_ || self->waits_.size() >= self->limits_.max_waiters) {
+          self->ReplyDurably(AcceptedResponse(accepted->job), request_id, exchange);
           return;
         }
         std::string id = accepted->job.id;
         self->StartWait(std::move(id), accepted->wait, exchange,
-                        [exchange, first = accepted->job](
+                        [self, exchange, request_id, first = accepted->job](
                             const std::shared_ptr<const job::Job>& job, const service::Refusal&) {
                           if (!job || !job::IsFinal(job->status)) {
-                            exchange->reply(AcceptedResponse(job ? *job : first));
+                            self->ReplyDurably(AcceptedResponse(job ? *job : first), request_id,
+                                               exchange);
                             return;
                           }
                           Response response = Json(200, job::ToPublicJson(*job));

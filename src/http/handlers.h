@@ -53,6 +53,9 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   void ListJobs(const Request& request, std::shared_ptr<Exchange> exchange);
   void Events(Request request, std::shared_ptr<Exchange> exchange);
   // Calls `outcome` with the job once it is final, or as it stands when `wait` is over.
+  // For a response with the ids of jobs that were stored for the sake of a wait.
+  void ReplyDurably(Response response, const std::string& request_id,
+                    const std::shared_ptr<Exchange>& exchange);
   void StartWait(std::string id, base::Nanos wait, std::shared_ptr<Exchange> exchange,
                  Outcome outcome);
 

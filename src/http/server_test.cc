@@ -40,12 +40,23 @@ class FakeStore final : public job::Store {
  public:
   explicit FakeStore(asio::io_context& loop) : loop_(loop) {}
 
-  void Submit(job::Job job, Callback<void> done) override {
+  void Submit(job::Job job, job::Durability durability, Callback<void> done) override {
     base::Result<void> result;
     if (error) {
       result = *error;
     } else {
       jobs[job.id] = job;
+      durable = durable && durability == job::Durability::kAtOnce;
+    }
+    asio::post(loop_, [done, result] { done(result); });
+  }
+
+  void Sync(Callback<void> done) override {
+    base::Result<void> result;
+    if (sync_error) {
+      result = *sync_error;
+    } else {
+      durable = true;
     }
     asio::post(loop_, [done, result] { done(result); });
   }
@@ -130,6 +141,8 @@ class FakeStore final : public job::Store {
   std::map<std::string, job::Job> jobs;
   std::multimap<std::string, std::weak_ptr<std::function<void()>>> watches;
   std::optional<base::Error> error;
+  std::optional<base::Error> sync_error;
+  bool durable = true;  // all that was submitted
   std::function<void()> on_watch;
 
  private:
@@ -246,9 +259,10 @@ std::string Get(std::string_view target, std::string_view headers = "") {
   return "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n" + std::string(headers) + "\r\n";
 }
 
-std::string Post(std::string_view body, std::string_view headers = "") {
-  return "POST /v1/execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-         "Content-Length: " +
+std::string Post(std::string_view body, std::string_view headers = "",
+                 std::string_view path = "/v1/execute") {
+  return "POST " + std::string(path) +
+         " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " +
          std::to_string(body.size()) + "\r\n" + std::string(headers) + "\r\n" + std::string(body);
 }
 
@@ -815,9 +829,31 @@ TEST_F(ServerTest, SubmitCanWait) {
   EXPECT_THAT(done, StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(done, HasSubstr(R"("stdout":"done")"));
   EXPECT_THAT(done, HasSubstr("Location: /v1/execute/"));
+  EXPECT_FALSE(store_.durable) << "it costs one durable write, that of its outcome";
   const std::string later = client.Do(Post(R"({"language":"shell","code":"x","wait":"20ms"})"));
   EXPECT_THAT(later, StartsWith("HTTP/1.1 202"));
   EXPECT_THAT(later, HasSubstr(R"("status":"queued")"));
+}
+
+// The outcome of the fake store is not durable: what is, is seen here.
+TEST_F(ServerTest, AnIdIsGivenOutWithoutOutcomeOnlyWhenTheJobIsDurable) {
+  Start();
+  Client client(port_);
+  EXPECT_THAT(client.Do(Post(kHello)), StartsWith("HTTP/1.1 202"));
+  EXPECT_TRUE(store_.durable);
+  for (const char* body : {R"({"language":"shell","code":"x","wait":"20ms"})",
+                           R"({"jobs":[{"language":"shell","code":"x"}],"wait":"20ms"})"}) {
+    const std::string_view path = body[2] == 'j' ? "/v1/batch" : "/v1/execute";
+    store_.durable = true;
+    store_.sync_error.reset();
+    EXPECT_THAT(client.Do(Post(body, "", path)), StartsWith("HTTP/1.1 202")) << body;
+    EXPECT_TRUE(store_.durable) << body;
+    store_.sync_error = base::Error{base::ErrorKind::kUnavailable, "disk full", 0};
+    const std::string refused = client.Do(Post(body, "", path));
+    EXPECT_THAT(refused, StartsWith("HTTP/1.1 503")) << body;
+    EXPECT_FALSE(store_.durable) << body;
+    EXPECT_THAT(refused, Not(HasSubstr(R"("id":)"))) << body;
+  }
 }
 
 TEST_F(ServerTest, AClientThatLeavesEndsItsWait) {

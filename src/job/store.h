@@ -41,6 +41,13 @@ struct StoreOptions {
   base::Nanos lease_time = 30 * base::kSecond;
 };
 
+// When a submitted job is safe from a crash of the machine. From one of the process it is safe once
+// Submit has answered, in stores that outlive the process.
+enum class Durability {
+  kAtOnce,  // when Submit answers
+  kLater,   // when Sync, its outcome, or whatever is made durable after it is answered
+};
+
 // A piece of what a program has written.
 struct OutputChunk {
   // The token of the lease under which the program runs: Job::run. A job that runs again begins
@@ -90,9 +97,13 @@ class Store {
 
   virtual ~Store() = default;
 
-  // Stores a new queued job; answered only when it is durable. kExhausted: the queue is full.
+  // Stores a new queued job. kLater is for whoever gives the job's id to nobody yet: a client that
+  // waits for the outcome costs one durable write instead of three. kExhausted: the queue is full.
   // kConflict: there is a job with this id.
-  virtual void Submit(Job job, Callback<void> done) = 0;
+  virtual void Submit(Job job, Durability durability, Callback<void> done) = 0;
+
+  // Answers when every job that was submitted before is durable.
+  virtual void Sync(Callback<void> done) = 0;
 
   // kNotFound: never existed or expired. For the public GET; includes the result when there is one.
   virtual void Get(std::string id, Callback<Job> done) = 0;

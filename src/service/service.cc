@@ -63,7 +63,7 @@ job::FieldError Service::WaitTooLong() const {
   return {"wait", "must be at most " + base::FormatDuration(options_.max_wait)};
 }
 
-void Service::Admit(job::Submission submission, std::string tenant,
+void Service::Admit(job::Submission submission, std::string tenant, base::Nanos wait,
                     std::function<void(std::optional<job::Job>, Refusal)> done) {
   job::Job accepted;
   accepted.id = base::RandomId();
@@ -73,13 +73,20 @@ void Service::Admit(job::Submission submission, std::string tenant,
   job::Job stored = accepted;
   stored.submission = std::move(submission);
   stored.tenant = std::move(tenant);
-  store_.Submit(std::move(stored), [accepted = std::move(accepted),
-                                    done = std::move(done)](base::Result<void> result) {
-    if (result) {
-      done(accepted, {});
-    } else {
-      done(std::nullopt, FromStore(result.error()));
-    }
+  store_.Submit(
+      std::move(stored), wait > 0 ? job::Durability::kLater : job::Durability::kAtOnce,
+      [accepted = std::move(accepted), done = std::move(done)](base::Result<void> result) {
+        if (result) {
+          done(accepted, {});
+        } else {
+          done(std::nullopt, FromStore(result.error()));
+        }
+      });
+}
+
+void Service::Sync(std::function<void(std::optional<Refusal>)> done) {
+  store_.Sync([done = std::move(done)](base::Result<void> result) {
+    done(result ? std::nullopt : std::optional<Refusal>(FromStore(result.error())));
   });
 }
 
@@ -100,7 +107,7 @@ void Service::Submit(std::string_view body, std::string tenant,
     done(std::nullopt, Invalid(std::move(errors)));
     return;
   }
-  Admit(std::move(parsed.submission), std::move(tenant),
+  Admit(std::move(parsed.submission), std::move(tenant), parsed.wait,
         [wait = parsed.wait, done = std::move(done)](std::optional<job::Job> job, Refusal refusal) {
           if (job) {
             done(Accepted{*std::move(job), wait}, {});
@@ -152,7 +159,7 @@ void Service::SubmitBatch(std::string_view body, std::string tenant,
       continue;
     }
     ++state->left;
-    Admit(std::move(one.submission), tenant,
+    Admit(std::move(one.submission), tenant, parsed.wait,
           [&outcome, answered](std::optional<job::Job> job, Refusal refusal) {
             outcome.job = std::move(job);
             outcome.refusal = std::move(refusal);

@@ -44,8 +44,9 @@ class Service {
     base::Nanos wait = 0;
   };
 
-  // Answers once the job is durable. The answer's job carries the language, not code and stdin.
-  // `tenant` is whom the job is charged to.
+  // Answers once the job is stored, and, unless it has a `wait`, durable: the id of one that has is
+  // given out with its outcome, or after Sync. The answer's job carries the language, not code and
+  // stdin. `tenant` is whom the job is charged to.
   void Submit(std::string_view body, std::string tenant,
               std::function<void(std::optional<Accepted>, Refusal)> done);
 
@@ -60,9 +61,13 @@ class Service {
   };
 
   // The same for many at once, each accepted or refused by itself. Nothing when the body is wrong
-  // as a whole; else it answers once all that are accepted are durable.
+  // as a whole; else it answers once all that are accepted are stored or durable, as above.
   void SubmitBatch(std::string_view body, std::string tenant,
                    std::function<void(std::optional<Batch>, Refusal)> done);
+
+  // Answers once the jobs that were accepted before are durable; with the reason when they cannot
+  // be made so.
+  void Sync(std::function<void(std::optional<Refusal>)> done);
 
   // Null when it is refused. Those who ask while the store is being asked for the same job share
   // one further answer, so that many who watch one job cost the store little.
@@ -88,7 +93,7 @@ class Service {
 
  private:
   job::FieldError WaitTooLong() const;
-  void Admit(job::Submission submission, std::string tenant,
+  void Admit(job::Submission submission, std::string tenant, base::Nanos wait,
              std::function<void(std::optional<job::Job>, Refusal)> done);
   void Read(const std::string& id);
 

@@ -59,7 +59,8 @@ TEST_P(StoreContract, SubmitOfAKnownIdIsAConflict) {
 TEST_P(StoreContract, ARefusedCallDoesNotHarmItsNeighbours) {
   std::string answers;
   for (const char* id : {"a", "a", "b", "a", "c"}) {
-    store_->Submit(MakeJob(id), [&](auto result) { answers += result.has_value() ? '+' : '-'; });
+    store_->Submit(MakeJob(id), job::Durability::kAtOnce,
+                   [&](auto result) { answers += result.has_value() ? '+' : '-'; });
   }
   ASSERT_TRUE(loop_.RunUntil([&] { return answers.size() == 5; }));
   EXPECT_EQ(answers, "+-+-+");
@@ -327,7 +328,7 @@ TEST_P(StoreContract, OneSweepRemovesAllThatIsDue) {
   constexpr int kJobs = 1200;
   int finished = 0;
   for (int i = 0; i < kJobs; ++i) {
-    store_->Submit(MakeJob(std::to_string(i)), [](auto) {});
+    store_->Submit(MakeJob(std::to_string(i)), job::Durability::kAtOnce, [](auto) {});
   }
   for (const job::Lease& lease : Lease(kJobs)) {
     store_->Finish(lease.job.id, lease.token, Completed("x"),
@@ -450,7 +451,7 @@ TEST_P(StoreContract, LargeTextsSurvive) {
 
 TEST_P(StoreContract, DestroyingTheStoreDropsAnswers) {
   bool answered = false;
-  store_->Submit(MakeJob("a"), [&](auto) { answered = true; });
+  store_->Submit(MakeJob("a"), job::Durability::kAtOnce, [&](auto) { answered = true; });
   store_.reset();
   bool last = false;
   loop_.post()([&] { last = true; });

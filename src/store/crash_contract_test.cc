@@ -164,7 +164,7 @@ TEST_P(CrashContract, WithinAnyStep) {
     }
     const auto dropped = [](auto) { ADD_FAILURE() << "answered after the crash"; };
     if (submits) {
-      store_->Submit(MakeJob(id), dropped);
+      store_->Submit(MakeJob(id), job::Durability::kAtOnce, dropped);
     } else if (id == "lease") {
       store_->LeaseJobs("w", 1, dropped);
     } else if (id == "renew") {
@@ -204,7 +204,8 @@ TEST_P(CrashContract, CompetingWorkersGiveEachJobOneResult) {
   for (int i = 0; i < kJobs; ++i) {
     job::Job j = MakeJob(std::to_string(i));
     j.tenant = "t" + std::to_string(i % 3);
-    store_->Submit(j, [](auto result) { EXPECT_TRUE(result.has_value()); });
+    store_->Submit(j, job::Durability::kAtOnce,
+                   [](auto result) { EXPECT_TRUE(result.has_value()); });
   }
   ExpectStats(kJobs, 0);
   std::mt19937 random(7);

@@ -49,9 +49,11 @@ class MemoryStore final : public job::Store {
         lease_clock_(clock ? clock : base::MonotonicNow),
         output_(post_, lease_clock_) {}
 
-  void Submit(job::Job job, Callback<void> done) override {
+  void Submit(job::Job job, job::Durability /*durability*/, Callback<void> done) override {
     Answer(std::move(done), DoSubmit(std::move(job)));
   }
+
+  void Sync(Callback<void> done) override { Answer(std::move(done), Result<void>()); }
 
   void Get(std::string id, Callback<job::Job> done) override {
     const Record* record = Find(id);

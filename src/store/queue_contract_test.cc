@@ -31,10 +31,11 @@ class QueueContract : public StoreTest {
     constexpr int kAtOnce = 1000;
     int answered = 0;
     for (int i = 0; i < count; ++i) {
-      store_->Submit(JobOf(tenant, tenant + std::to_string(i)), [&](auto result) {
-        EXPECT_TRUE(result.has_value());
-        ++answered;
-      });
+      store_->Submit(JobOf(tenant, tenant + std::to_string(i)), job::Durability::kAtOnce,
+                     [&](auto result) {
+                       EXPECT_TRUE(result.has_value());
+                       ++answered;
+                     });
       if (i % kAtOnce == kAtOnce - 1 || i + 1 == count) {
         ASSERT_TRUE(loop_.RunUntil([&] { return answered == i + 1; }));
       }

@@ -76,6 +76,8 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
                   });
   }
 
+  void Sync(Callback<void> done) { Post(Result<void>(), std::move(done)); }
+
   void Get(const std::string& id, Callback<job::Job> done) {
     commands_.Run(Scripts().get, {id}, ReadJob(id, std::move(done)));
   }
@@ -87,7 +89,7 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
   void List(const job::ListQuery& query, Callback<job::ListPage> done) {
     const auto key = CheckListQuery(query);
     if (!key) {
-      PostError(key.error(), std::move(done));
+      Post<job::ListPage>(key.error(), std::move(done));
       return;
     }
     commands_.Run(Scripts().list,
@@ -135,7 +137,7 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
   void Finish(const std::string& id, uint64_t token, const job::Outcome& outcome,
               Callback<void> done) {
     if (Result<void> valid = CheckOutcome(outcome); !valid) {
-      PostError(valid.error(), std::move(done));
+      Post<void>(valid.error(), std::move(done));
       return;
     }
     std::vector<std::string> arguments = {
@@ -223,14 +225,15 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
   RedisOutput& output() { return output_; }
 
  private:
+  // Answers what Redis need not be asked.
   template <typename T>
-  void PostError(base::Error error, Callback<T> done) {
-    boost::asio::post(loop_,
-                      [weak = weak_from_this(), error = std::move(error), done = std::move(done)] {
-                        if (!weak.expired()) {
-                          done(error);
-                        }
-                      });
+  void Post(Result<T> answer, Callback<T> done) {
+    boost::asio::post(loop_, [weak = weak_from_this(), answer = std::move(answer),
+                              done = std::move(done)]() mutable {
+      if (!weak.expired()) {
+        done(std::move(answer));
+      }
+    });
   }
 
   std::string Ttl() const { return Millis(options_.jobs.job_ttl); }
@@ -407,8 +410,13 @@ RedisStore::RedisStore(boost::asio::io_context& loop, RedisStoreOptions options)
 
 RedisStore::~RedisStore() = default;
 
-void RedisStore::Submit(job::Job job, Callback<void> done) {
+// What Redis has answered is as durable as it is going to be.
+void RedisStore::Submit(job::Job job, job::Durability /*durability*/, Callback<void> done) {
   impl_->Submit(job, std::move(done));
+}
+
+void RedisStore::Sync(Callback<void> done) {
+  impl_->Sync(std::move(done));
 }
 
 void RedisStore::Get(std::string id, Callback<job::Job> done) {

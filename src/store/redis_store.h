@@ -30,7 +30,8 @@ class RedisStore final : public job::Store, public job::Fleet {
   RedisStore(boost::asio::io_context& loop, RedisStoreOptions options);
   ~RedisStore() override;
 
-  void Submit(job::Job job, Callback<void> done) override;
+  void Submit(job::Job job, job::Durability durability, Callback<void> done) override;
+  void Sync(Callback<void> done) override;
   void Get(std::string id, Callback<job::Job> done) override;
   void List(job::ListQuery query, Callback<job::ListPage> done) override;
   void LeaseJobs(std::string worker, int max, Callback<std::vector<job::Lease>> done) override;

@@ -296,7 +296,7 @@ TEST_P(RedisStoreTest, ANodeMayDieBetweenAnyTwoSteps) {
 // The same with a request that was sent and whose answer nobody reads.
 TEST_P(RedisStoreTest, ANodeMayDieInTheMiddleOfAStep) {
   ASSERT_TRUE(Submit("kept").has_value());
-  store_->Submit(MakeJob("perhaps"), [](const auto&) { FAIL(); });
+  store_->Submit(MakeJob("perhaps"), job::Durability::kAtOnce, [](const auto&) { FAIL(); });
   store_->LeaseJobs("dead", 1, [](const auto&) { FAIL(); });
   store_.reset();
   now_ += options_.lease_time;

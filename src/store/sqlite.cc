@@ -2,6 +2,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -28,6 +29,9 @@ class Task {
  public:
   virtual ~Task() = default;
 
+  // On the thread, before Work. Whether what it does is to be durable when it is answered.
+  virtual bool IsDurable(const SqliteJobs& jobs) const = 0;
+
   // On the thread. False: its writes are to be undone.
   virtual bool Work(SqliteJobs& jobs) = 0;
 
@@ -38,10 +42,18 @@ class Task {
   virtual void Answer() = 0;
 };
 
+enum class Synced { kAlways, kNever, kIfDurableQueued };
+
 template <typename T, typename F>
 class TaskOf final : public Task {
  public:
-  TaskOf(F work, job::Store::Callback<T> done) : work_(std::move(work)), done_(std::move(done)) {}
+  TaskOf(Synced synced, F work, job::Store::Callback<T> done)
+      : synced_(synced), work_(std::move(work)), done_(std::move(done)) {}
+
+  bool IsDurable(const SqliteJobs& jobs) const override {
+    return synced_ == Synced::kAlways ||
+           (synced_ == Synced::kIfDurableQueued && jobs.HasDurableQueued());
+  }
 
   bool Work(SqliteJobs& jobs) override {
     try {
@@ -57,6 +69,7 @@ class TaskOf final : public Task {
   void Answer() override { done_(std::move(result_)); }
 
  private:
+  const Synced synced_;
   F work_;
   job::Store::Callback<T> done_;
   Result<T> result_ = base::Internal("store: not done");
@@ -78,7 +91,9 @@ Events RunBatch(SqliteJobs& jobs, const Tasks& tasks) {
     }
     return Events();
   };
-  if (Result<void> begun = jobs.Begin(); !begun) {
+  const bool durable = std::any_of(tasks.begin(), tasks.end(),
+                                   [&](const auto& task) { return task->IsDurable(jobs); });
+  if (Result<void> begun = jobs.Begin(durable); !begun) {
     return fail_all(begun.error());
   }
   for (const auto& task : tasks) {
@@ -113,49 +128,69 @@ class SqliteStore final : public job::Store {
     thread_.join();
   }
 
-  void Submit(job::Job job, Callback<void> done) override {
+  void Submit(job::Job job, job::Durability durability, Callback<void> done) override {
     if (IsFull()) {
       return Refuse<void>({base::ErrorKind::kExhausted, "the store is busy", 0}, std::move(done));
     }
-    Enqueue<void>([job = std::move(job)](SqliteJobs& jobs) { return jobs.Submit(job); },
-                  std::move(done));
+    Enqueue<void>(
+        durability == job::Durability::kAtOnce ? Synced::kAlways : Synced::kNever,
+        [job = std::move(job), durability](SqliteJobs& jobs) {
+          return jobs.Submit(job, durability);
+        },
+        std::move(done));
+  }
+
+  void Sync(Callback<void> done) override {
+    Enqueue<void>(
+        Synced::kAlways, [](SqliteJobs& jobs) { return jobs.Sync(); }, std::move(done));
   }
 
   void Get(std::string id, Callback<job::Job> done) override {
-    EnqueueUnlessFull<job::Job>([id = std::move(id)](SqliteJobs& jobs) { return jobs.Get(id); },
-                                std::move(done));
+    EnqueueUnlessFull<job::Job>(
+        Synced::kNever, [id = std::move(id)](SqliteJobs& jobs) { return jobs.Get(id); },
+        std::move(done));
   }
 
   void List(job::ListQuery query, Callback<job::ListPage> done) override {
     EnqueueUnlessFull<job::ListPage>(
-        [query = std::move(query)](SqliteJobs& jobs) { return jobs.List(query); }, std::move(done));
+        Synced::kNever, [query = std::move(query)](SqliteJobs& jobs) { return jobs.List(query); },
+        std::move(done));
   }
 
   void LeaseJobs(std::string worker, int max, Callback<std::vector<job::Lease>> done) override {
     Enqueue<std::vector<job::Lease>>(
+        Synced::kIfDurableQueued,
         [worker = std::move(worker), max](SqliteJobs& jobs) { return jobs.LeaseJobs(worker, max); },
         std::move(done));
   }
 
   void Renew(std::string id, uint64_t token, Callback<void> done) override {
-    Enqueue<void>([id = std::move(id), token](SqliteJobs& jobs) { return jobs.Renew(id, token); },
-                  std::move(done));
+    Enqueue<void>(
+        Synced::kNever,
+        [id = std::move(id), token](SqliteJobs& jobs) { return jobs.Renew(id, token); },
+        std::move(done));
   }
 
   void Finish(std::string id, uint64_t token, job::Outcome outcome, Callback<void> done) override {
-    Enqueue<void>([id = std::move(id), token, outcome = std::move(outcome)](
-                      SqliteJobs& jobs) { return jobs.Finish(id, token, outcome); },
-                  std::move(done));
+    Enqueue<void>(
+        Synced::kAlways,
+        [id = std::move(id), token, outcome = std::move(outcome)](SqliteJobs& jobs) {
+          return jobs.Finish(id, token, outcome);
+        },
+        std::move(done));
   }
 
   void Release(std::string id, uint64_t token, Callback<void> done) override {
-    Enqueue<void>([id = std::move(id), token](SqliteJobs& jobs) { return jobs.Release(id, token); },
-                  std::move(done));
+    Enqueue<void>(
+        Synced::kAlways,
+        [id = std::move(id), token](SqliteJobs& jobs) { return jobs.Release(id, token); },
+        std::move(done));
   }
 
   void Cancel(std::string id, Callback<job::Job> done) override {
-    EnqueueUnlessFull<job::Job>([id = std::move(id)](SqliteJobs& jobs) { return jobs.Cancel(id); },
-                                std::move(done));
+    EnqueueUnlessFull<job::Job>(
+        Synced::kAlways, [id = std::move(id)](SqliteJobs& jobs) { return jobs.Cancel(id); },
+        std::move(done));
   }
 
   void OnCancel(std::function<void(std::string id)> listener) override {
@@ -163,26 +198,29 @@ class SqliteStore final : public job::Store {
   }
 
   void Recover(Callback<int64_t> done) override {
-    Enqueue<int64_t>([](SqliteJobs& jobs) { return jobs.Recover(); }, std::move(done));
+    Enqueue<int64_t>(
+        Synced::kAlways, [](SqliteJobs& jobs) { return jobs.Recover(); }, std::move(done));
   }
 
   void Sweep(Callback<void> done) override {
     output_.Sweep();
-    Enqueue<int64_t>([](SqliteJobs& jobs) { return jobs.Sweep(); },
-                     [this, done = std::move(done)](Result<int64_t> removed) mutable {
-                       if (!removed) {
-                         done(removed.error());
-                       } else if (*removed >= SqliteJobs::kSweepBatch) {
-                         Sweep(std::move(done));  // other requests come in between
-                       } else {
-                         done({});
-                       }
-                     });
+    Enqueue<int64_t>(
+        Synced::kAlways, [](SqliteJobs& jobs) { return jobs.Sweep(); },
+        [this, done = std::move(done)](Result<int64_t> removed) mutable {
+          if (!removed) {
+            done(removed.error());
+          } else if (*removed >= SqliteJobs::kSweepBatch) {
+            Sweep(std::move(done));  // other requests come in between
+          } else {
+            done({});
+          }
+        });
   }
 
   void Stats(Callback<job::StoreStats> done) override {
-    Enqueue<job::StoreStats>([](SqliteJobs& jobs) { return Result<job::StoreStats>(jobs.Stats()); },
-                             std::move(done));
+    Enqueue<job::StoreStats>(
+        Synced::kNever, [](SqliteJobs& jobs) { return Result<job::StoreStats>(jobs.Stats()); },
+        std::move(done));
   }
 
   WatchHandle Watch(std::string id, std::function<void()> changed) override {
@@ -211,16 +249,16 @@ class SqliteStore final : public job::Store {
   }
 
   template <typename T, typename F>
-  void EnqueueUnlessFull(F work, Callback<T> done) {
+  void EnqueueUnlessFull(Synced synced, F work, Callback<T> done) {
     if (IsFull()) {
       return Refuse<T>({base::ErrorKind::kUnavailable, "the store is busy", 0}, std::move(done));
     }
-    Enqueue<T>(std::move(work), std::move(done));
+    Enqueue<T>(synced, std::move(work), std::move(done));
   }
 
   template <typename T, typename F>
-  void Enqueue(F work, Callback<T> done) {
-    auto task = std::make_unique<TaskOf<T, F>>(std::move(work), std::move(done));
+  void Enqueue(Synced synced, F work, Callback<T> done) {
+    auto task = std::make_unique<TaskOf<T, F>>(synced, std::move(work), std::move(done));
     {
       const std::lock_guard<std::mutex> guard(mutex_);
       waiting_.push_back(std::move(task));

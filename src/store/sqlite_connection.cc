@@ -127,4 +127,8 @@ int64_t Connection::changes() const {
   return sqlite3_changes64(db_);
 }
 
+int64_t Connection::total_changes() const {
+  return sqlite3_total_changes64(db_);
+}
+
 }  // namespace store

@@ -67,6 +67,9 @@ class Connection {
   // Rows that the last statement changed.
   int64_t changes() const;
 
+  // Rows that all statements have changed.
+  int64_t total_changes() const;
+
  private:
   explicit Connection(sqlite3* db) : db_(db) {}
 

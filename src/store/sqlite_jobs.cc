@@ -74,8 +74,18 @@ Result<void> SqliteJobs::CountJobs() {
   return count.status();
 }
 
-Result<void> SqliteJobs::Begin() {
+Result<void> SqliteJobs::Begin(bool durable) {
   at_begin_ = Now();
+  changes_at_begin_ = db_->total_changes();
+  if (durable != durable_) {
+    // In WAL mode the one is the other and a sync of the whole journal after each commit.
+    if (Result<void> set =
+            db_->Execute(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+        !set) {
+      return set;
+    }
+    durable_ = durable;
+  }
   return db_->Use("BEGIN IMMEDIATE").Run();
 }
 
@@ -83,12 +93,16 @@ Result<Events> SqliteJobs::Commit() {
   if (Result<void> done = db_->Use("COMMIT").Run(); !done) {
     return done.error();
   }
+  if (durable_ && db_->total_changes() != changes_at_begin_) {
+    fresh_.clear();
+  }
   return std::exchange(events_, {});
 }
 
 void SqliteJobs::Rollback() {
   // SQLite may have rolled back by itself (disk full, I/O error): then this fails, rightly.
   (void)db_->Use("ROLLBACK").Run();
+  fresh_.clear();  // some are not there now, and to take the others for durable is safe
   Restore(at_begin_);
 }
 
@@ -122,7 +136,7 @@ SqliteJobs::State SqliteJobs::Now() const {
           events_.queued};
 }
 
-Result<void> SqliteJobs::Submit(const job::Job& job) {
+Result<void> SqliteJobs::Submit(const job::Job& job, job::Durability durability) {
   if (counts_.queued >= options_.max_queued) {
     return QueueFull();
   }
@@ -146,7 +160,17 @@ Result<void> SqliteJobs::Submit(const job::Job& job) {
   if (Result<void> done = TakeTurns(job.tenant); !done) {
     return done;
   }
-  return db_->Use("INSERT INTO submissions VALUES (?, ?)").Bind(place).Bind(submission).Run();
+  Result<void> done =
+      db_->Use("INSERT INTO submissions VALUES (?, ?)").Bind(place).Bind(submission).Run();
+  if (done && durability == job::Durability::kLater) {
+    fresh_.insert(job.id);
+  }
+  return done;
+}
+
+// A commit that changes nothing is not synced; and tokens may leave some out.
+Result<void> SqliteJobs::Sync() {
+  return db_->Use("UPDATE counters SET value = value + 1 WHERE name = 'token'").Run();
 }
 
 Result<void> SqliteJobs::TakeTurns(const std::string& tenant) {
@@ -303,6 +327,7 @@ Result<std::optional<job::Lease>> SqliteJobs::LeaseNext(const std::string& worke
   if (Result<void> done = update.Run(); !done) {
     return done.error();
   }
+  fresh_.erase(job.id);
   --counts_.queued;
   ++counts_.running;
   events_.changed.push_back(job.id);
@@ -311,6 +336,7 @@ Result<std::optional<job::Lease>> SqliteJobs::LeaseNext(const std::string& worke
 }
 
 Result<void> SqliteJobs::FailUnreadable(const std::string& id, std::string_view why) {
+  fresh_.erase(id);
   --counts_.queued;
   events_.changed.push_back(id);
   return db_->Use("UPDATE jobs SET status = 3, finished_at = ?, error = ? WHERE id = ?")
@@ -396,6 +422,7 @@ Result<job::Job> SqliteJobs::Cancel(const std::string& id) {
   if (job->status == Status::kQueued) {
     job->status = Status::kCancelled;
     job->finished_at = clock_();
+    fresh_.erase(id);
     --counts_.queued;
     events_.changed.push_back(id);
     done = db_->Use(kCancel).Bind(job->finished_at).Bind(id).Run();

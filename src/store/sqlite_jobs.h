@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,8 +25,9 @@ class SqliteJobs {
   static base::Result<std::unique_ptr<SqliteJobs>> Open(const std::string& path,
                                                         job::StoreOptions options, Clock clock);
 
-  // The transaction around a batch of calls. Commit answers the events of the whole batch.
-  base::Result<void> Begin();
+  // The transaction around a batch of calls. Commit answers the events of the whole batch. One that
+  // need not be durable becomes so with the next that is.
+  base::Result<void> Begin(bool durable);
   base::Result<Events> Commit();
   void Rollback();
 
@@ -34,7 +36,8 @@ class SqliteJobs {
   base::Result<void> KeepMark();
   base::Result<void> RollbackToMark();
 
-  base::Result<void> Submit(const job::Job& job);
+  base::Result<void> Submit(const job::Job& job, job::Durability durability);
+  base::Result<void> Sync();
   base::Result<job::Job> Get(const std::string& id);
   base::Result<job::ListPage> List(const job::ListQuery& query);
   base::Result<std::vector<job::Lease>> LeaseJobs(const std::string& worker, int max);
@@ -49,6 +52,10 @@ class SqliteJobs {
   base::Result<int64_t> Sweep();
 
   job::StoreStats Stats() const { return counts_; }
+
+  // Whether LeaseJobs may take a job that is durable: then the lease is to be durable, too, or a
+  // program that crashes the machine runs again after each restart, its attempts uncounted.
+  bool HasDurableQueued() const { return counts_.queued > static_cast<int64_t>(fresh_.size()); }
 
  private:
   // What is kept beside the database and must be undone together with it: the counts, and how long
@@ -82,6 +89,9 @@ class SqliteJobs {
   const Clock clock_;        // of the wall
   const Clock lease_clock_;  // starts anew with the machine, as leases do with the process
   job::StoreStats counts_;
+  std::set<std::string> fresh_;  // queued jobs that may not be durable yet
+  bool durable_ = true;          // the transaction is to be, and those before it with it
+  int64_t changes_at_begin_ = 0;
   Events events_;  // of the transaction
   State at_begin_;
   State at_mark_;

@@ -312,16 +312,16 @@ TEST_P(SqliteStore, AHundredThousandJobsDelayAnothersFirstByOneTurn) {
   options_.max_queued = 1'000'000;
   const auto jobs = SqliteJobs::Open(disk().path(), options_, [this] { return now_.load(); });
   ASSERT_TRUE(jobs.has_value());
-  ASSERT_TRUE((*jobs)->Begin().has_value());
+  ASSERT_TRUE((*jobs)->Begin(true).has_value());
   for (int i = 0; i < 100'000; ++i) {
     job::Job j = MakeJob("busy" + std::to_string(i));
     j.tenant = "busy";
-    ASSERT_TRUE((*jobs)->Submit(j).has_value());
+    ASSERT_TRUE((*jobs)->Submit(j, job::Durability::kAtOnce).has_value());
   }
   ASSERT_EQ((*jobs)->LeaseJobs("w", 4)->size(), 4U);
   job::Job j = MakeJob("late");
   j.tenant = "quiet";
-  ASSERT_TRUE((*jobs)->Submit(j).has_value());
+  ASSERT_TRUE((*jobs)->Submit(j, job::Durability::kAtOnce).has_value());
   const auto leases = (*jobs)->LeaseJobs("w", 2);
   ASSERT_EQ(leases->size(), 2U);
   EXPECT_TRUE((*leases)[0].job.id == "late" || (*leases)[1].job.id == "late");

@@ -205,8 +205,8 @@ class StoreTest : public testing::TestWithParam<std::string> {
     return j;
   }
 
-  base::Result<void> Submit(job::Job j) {
-    return Call<void>([&](auto done) { store_->Submit(std::move(j), done); });
+  base::Result<void> Submit(job::Job j, job::Durability durability = job::Durability::kAtOnce) {
+    return Call<void>([&](auto done) { store_->Submit(std::move(j), durability, done); });
   }
 
   base::Result<void> Submit(const std::string& id) { return Submit(MakeJob(id)); }
