@@ -299,7 +299,7 @@ TEST_P(StoreContract, ConcurrentSubmitsRespectTheBound) {
   int accepted = 0;
   int refused = 0;
   for (int i = 0; i < 50; ++i) {
-    store_->Submit(MakeJob(std::to_string(i)),
+    store_->Submit(MakeJob(std::to_string(i)), job::Durability::kAtOnce,
                    [&](auto result) { ++(result.has_value() ? accepted : refused); });
   }
   ASSERT_TRUE(loop_.RunUntil([&] { return accepted + refused == 50; }));

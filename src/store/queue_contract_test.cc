@@ -179,7 +179,7 @@ TEST_P(QueueContract, EveryJobIsLeasedOnceWhateverTheTenants) {
   constexpr int kJobs = 500;
   for (int i = 0; i < kJobs; ++i) {
     store_->Submit(JobOf("t" + std::to_string(i * i % 17), std::to_string(i), i % 21 - 10),
-                   [](auto result) { EXPECT_TRUE(result.has_value()); });
+                   job::Durability::kAtOnce, [](auto result) { EXPECT_TRUE(result.has_value()); });
   }
   ExpectStats(kJobs, 0);
   std::set<std::string> ids;

@@ -139,7 +139,7 @@ import mmap
 shared = mmap.mmap(-1, 1 << 30)
 for at in range(0, 1 << 30, 4096):
     shared[at] = 1
-""", timeout="20s")
+""", timeout="60s")
     assert result["verdict"] == "memory_limit"
 
 
@@ -154,7 +154,7 @@ for folder, size in ((".", 60), ("/tmp", 60), ("/dev/shm", 15)):
     fill(folder, size << 20)
 blocks = [b"x" * (1 << 20) for _ in range(180)]
 print("more than the limit")
-""", timeout="20s")
+""", timeout="60s")
     assert result["verdict"] == "memory_limit"
 
 
