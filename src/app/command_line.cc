@@ -3,8 +3,10 @@
 #include <getopt.h>
 
 #include <cstdio>
+#include <string_view>
 
 #include "app/config.h"
+#include "app/key_command.h"
 
 namespace app {
 namespace {
@@ -15,6 +17,11 @@ constexpr char kHelp[] =
     "\n"
     "  sandboxd                        serve\n"
     "  sandboxd --role=api|worker|all  serve in this role, whatever ROLE says\n"
+    "  sandboxd keys create NAME [JSON]   make an API key and print it, this once; JSON: its "
+    "limits,\n"
+    "                                  such as {\"rate\": \"10/s\", \"admin\": true}\n"
+    "  sandboxd keys list              the keys in the store\n"
+    "  sandboxd keys revoke ID         take one away\n"
     "  sandboxd --doctor               say what this machine offers and what is missing\n"
     "  sandboxd --print-config-docs    the table of all environment variables, in Markdown\n"
     "  sandboxd --version\n"
@@ -51,6 +58,12 @@ std::optional<CommandLine> ReadCommandLine(int argc, char** argv, int* exit_code
   if (choice == 'd') {
     std::fputs(ConfigMarkdown().c_str(), stdout);
     return std::nullopt;
+  }
+  if (choice == -1 && ::optind < argc && std::string_view(argv[::optind]) == "keys") {
+    out.keys.assign(argv + ::optind + 1, argv + argc);
+    if (IsKeyCommand(out.keys)) {
+      return out;
+    }
   }
   if ((choice != -1 && choice != 'c') || ::optind < argc) {
     std::fputs("sandboxd: unknown option or argument; see sandboxd --help\n", stderr);

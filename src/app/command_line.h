@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 // The command line of sandboxd. Configuration proper is by environment variables only.
 namespace app {
@@ -9,6 +10,7 @@ namespace app {
 struct CommandLine {
   bool doctor = false;
   std::optional<std::string> role;  // in place of the variable ROLE
+  std::vector<std::string> keys;    // what follows "keys": a command of key_command.h
 };
 
 inline constexpr int kUsageError = 2;  // also for wrong configuration

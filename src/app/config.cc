@@ -13,6 +13,7 @@
 #include <memory>
 #include <tuple>
 
+#include "app/api_keys.h"
 #include "base/text.h"
 #include "store/redis_socket.h"
 
@@ -171,6 +172,15 @@ std::optional<std::string> ReadCors(Config& c, const std::string& text) {
   return std::nullopt;
 }
 
+std::optional<std::string> ReadApiKeys(Config& c, const std::string& text) {
+  auto keys = ParseApiKeys(text);
+  if (!keys) {
+    return keys.error().message;
+  }
+  c.http_api_keys = std::move(*keys);
+  return std::nullopt;
+}
+
 std::optional<std::string> ReadRedisAddr(Config& c, const std::string& text) {
   if (!store::ParseRedisAddresses(text)) {
     return "host:port or unix:/path, or several of them separated by commas";
@@ -266,6 +276,15 @@ std::vector<Variable> Variables(const Environment& environment) {
       {"HTTP_METRICS", "local", nullptr,
        "Who may read `/metrics`: local (clients on this machine, not through a proxy) or all",
        Choice(&Config::http_metrics, {"local", "all"})},
+      {"HTTP_AUTH", "auto", nullptr,
+       "Whether calls need an API key (docs/security.md): auto (when there is one), required, off",
+       Choice(&Config::http_auth, {"auto", "required", "off"})},
+      {"HTTP_API_KEYS", "", "empty",
+       "API keys without limits of their own: `name=key`, separated by commas", ReadApiKeys, true},
+      {"HTTP_API_KEYS_FILE", "", "empty",
+       "File of API keys with their limits (docs/operations.md); read once, before root is given "
+       "up",
+       Text(&Config::http_api_keys_file, true)},
       {"ROLE", "all", nullptr,
        "all, api (takes jobs and tells of them) or worker (runs them); api and worker need "
        "JOB_STORE=redis. The option --role says the same",

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "http/cors.h"
+#include "job/key.h"
 
 namespace app {
 
@@ -25,6 +26,9 @@ struct Config {
   int64_t http_max_connections = 0;
   http::CorsPolicy http_cors;
   std::string http_metrics;  // local or all
+  std::string http_auth;     // auto, required or off
+  std::vector<job::Key> http_api_keys;
+  std::string http_api_keys_file;  // empty: none
 
   std::string role;  // all, api or worker
 

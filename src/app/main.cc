@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -12,11 +13,13 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "app/api_keys.h"
 #include "app/command_line.h"
 #include "app/config.h"
 #include "app/confine.h"
 #include "app/docker_backend.h"
 #include "app/fleet.h"
+#include "app/key_command.h"
 #include "app/privileges.h"
 #include "app/stores.h"
 #include "app/toolchains.h"
@@ -41,6 +44,8 @@ using base::Log;
 using base::LogLevel;
 using base::Result;
 
+constexpr std::chrono::milliseconds kAskForKeysAgain(20);
+
 int Fail(const Error& error) {
   std::fprintf(stderr, "sandboxd: %s\n", error.message.c_str());
   return error.kind == base::ErrorKind::kInvalidArgument ? kUsageError : 1;
@@ -54,7 +59,8 @@ void Say(const std::string& line) {
 // other.
 class App {
  public:
-  explicit App(Config config) : config_(std::move(config)), signals_(loop_), sweep_timer_(loop_) {}
+  explicit App(Config config)
+      : config_(std::move(config)), signals_(loop_), sweep_timer_(loop_), keys_timer_(loop_) {}
 
   int Run() {
     if (auto prepared = Prepare(); !prepared) {
@@ -94,6 +100,9 @@ class App {
       return languages.error();
     }
     languages_ = std::move(*languages);
+    if (auto read = ReadApiKeysFile(config_.http_api_keys_file, &config_.http_api_keys); !read) {
+      return read;
+    }
     if (runs_jobs()) {
       if (auto prepared = PrepareToRunJobs(user ? &*user : nullptr); !prepared) {
         return prepared;
@@ -217,7 +226,15 @@ class App {
                                   config_.max_processes,  config_.max_output,
                                   config_.max_file_bytes, config_.max_open_files};
     service_options.max_wait = http_options.max_wait;
-    service_ = std::make_unique<service::Service>(service_options, *store_, offered_);
+    service_options.default_timeout = config_.timeout;
+    const sandbox::Limits unasked;
+    service_options.default_limits = {0,
+                                      config_.memory,
+                                      config_.processes,
+                                      config_.output,
+                                      unasked.file_bytes,
+                                      unasked.open_files};
+    service_ = std::make_unique<service::Service>(service_options, *store_, offered_, ApiKeys());
     http::HealthInfo health;
     health.version = PROJECT_VERSION;
     health.isolation = isolation;
@@ -245,6 +262,9 @@ class App {
     Say("Code Sandbox API " PROJECT_VERSION " on http://" +
         (v6 ? "[" + config_.http_host + "]" : config_.http_host) + ":" + std::to_string(*port));
     AnnounceMachine();
+    if (config_.role != "worker") {
+      LearnKeys();
+    }
     signals_.add(SIGINT);
     signals_.add(SIGTERM);
     signals_.async_wait([this](const boost::system::error_code& error, int) {
@@ -290,7 +310,57 @@ class App {
     fleet_->Announce(std::move(worker));
   }
 
-  void StartWorker() {
+  service::Keys ApiKeys() {
+    using Mode = service::Keys::Mode;
+    const Mode mode = config_.http_auth == "auto"       ? Mode::kAuto
+                      : config_.http_auth == "required" ? Mode::kRequired
+                                                        : Mode::kOff;
+    for (job::Key& key : config_.http_api_keys) {
+      // Aliases become ids; a language that is not known here is nobody's to use.
+      for (std::string& language : key.languages) {
+        if (const language::Language* found = languages_.Find(language)) {
+          language = found->id;
+        }
+      }
+      key.created_at = base::WallNow();
+    }
+    return service::Keys(mode, std::move(config_.http_api_keys));
+  }
+
+  // Until the store tells its keys, the API serves nothing; so it is asked again soon.
+  void LearnKeys() {
+    service_->RefreshKeys([this] {
+      if (service_->keys().revision()) {
+        return AnnounceAccess();
+      }
+      keys_timer_.expires_after(kAskForKeysAgain);
+      keys_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error && !stopping_) {
+          LearnKeys();
+        }
+      });
+    });
+  }
+
+  void AnnounceAccess() {
+    const bool open = !service_->keys().required().value_or(true);
+    Say(std::string("  access:    ") +
+        (open ? "open to all who reach it: no API key is asked for"
+              : "with an API key (" + std::to_string(service_->keys().configured().size()) +
+                    " configured)"));
+    boost::system::error_code error;
+    const auto address = asio::ip::make_address(config_.http_host, error);
+    const bool loopback = error ? config_.http_host == "localhost" : address.is_loopback();
+    if (open && !loopback) {
+      Log(LogLevel::kWarning,
+          "the service is open: whoever reaches its address can run code; make a key with "
+          "`sandboxd "
+          "keys create`, or set HTTP_API_KEYS, or HTTP_HOST=127.0.0.1",
+          {{"address", config_.http_host}});
+    }
+  }
+
+  executor::Options ExecutorOptions() const {
     executor::Options options;
     options.worker = worker_name_;
     options.slots = static_cast<int>(config_.slots);
@@ -300,8 +370,12 @@ class App {
     options.processes = config_.processes;
     options.output_bytes = config_.output;
     options.lease_time = config_.lease_time;
-    executor_ = std::make_unique<executor::Executor>(loop_, options, *store_, *backend_, languages_,
-                                                     compile_cache_.get());
+    return options;
+  }
+
+  void StartWorker() {
+    executor_ = std::make_unique<executor::Executor>(loop_, ExecutorOptions(), *store_, *backend_,
+                                                     languages_, compile_cache_.get());
     // This process is alone on its store: whatever runs there ran in a process that is dead.
     store_->Recover([this](Result<int64_t> recovered) {
       if (!recovered) {
@@ -353,6 +427,9 @@ class App {
       if (error || stopping_) {
         return;
       }
+      if (config_.role != "worker" && service_->keys().revision()) {
+        service_->RefreshKeys();
+      }
       store_->Sweep([this](Result<void> swept) {
         // A store that is away says so itself.
         if (!swept && swept.error().kind != base::ErrorKind::kUnavailable) {
@@ -373,6 +450,7 @@ class App {
     Log(LogLevel::kInfo, "stopping",
         {{"running", std::to_string(executor_ ? executor_->running() : 0)}});
     sweep_timer_.cancel();
+    keys_timer_.cancel();
     boost::system::error_code ignored;
     signals_.cancel(ignored);
     // A little less for jobs than for everything, so that their outcomes and last answers still get
@@ -416,6 +494,7 @@ class App {
   asio::io_context loop_{1};
   asio::signal_set signals_;
   asio::steady_timer sweep_timer_;
+  asio::steady_timer keys_timer_;
   language::Registry languages_;  // what this machine has
   language::Registry offered_;    // what jobs may ask for
   sandbox::Launcher launcher_;    // until the backend takes it over
@@ -472,6 +551,10 @@ int Main(int argc, char** argv) {
                     : config->log_level == "warning" ? LogLevel::kWarning
                     : config->log_level == "error"   ? LogLevel::kError
                                                      : LogLevel::kInfo);
+  if (!line->keys.empty()) {
+    base::SetLogLevel(LogLevel::kError);
+    return RunKeyCommand(line->keys, *config);
+  }
   App app(std::move(*config));
   return line->doctor ? app.Doctor() : app.Run();
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "store/redis_store.h"
+#include "store/sqlite_keys.h"
 #include "store/stores.h"
 
 namespace app {
@@ -70,6 +71,24 @@ base::Result<OpenedStore> OpenStore(const Config& config, boost::asio::io_contex
     return opened.error();
   }
   return OpenedStore{std::move(*opened), nullptr};
+}
+
+base::Result<OpenedKeys> OpenKeys(const Config& config, boost::asio::io_context& loop) {
+  OpenedKeys out;
+  if (config.job_store == "redis") {
+    out.store = OpenRedis(config, {}, loop).store;
+    out.keys = out.store->keys();
+    return out;
+  }
+  auto opened = store::OpenSqliteKeys(
+      config.state_dir + "/jobs.db",
+      [&loop](std::function<void()> work) { boost::asio::post(loop, std::move(work)); });
+  if (!opened) {
+    return opened.error().sys_errno == EACCES ? OutOfReach(config) : opened.error();
+  }
+  out.owned = std::move(*opened);
+  out.keys = out.owned.get();
+  return out;
 }
 
 }  // namespace app

@@ -129,6 +129,34 @@ Result<std::string> Base64Decode(std::string_view text) {
   return out;
 }
 
+std::string HexEncode(std::string_view bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15];
+  }
+  return out;
+}
+
+std::optional<std::string> HexDecode(std::string_view text) {
+  const auto value = [](char c) {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+  };
+  std::string out;
+  for (size_t i = 0; i + 1 < text.size(); i += 2) {
+    if (value(text[i]) < 0 || value(text[i + 1]) < 0) {
+      return std::nullopt;
+    }
+    out += static_cast<char>(value(text[i]) * 16 + value(text[i + 1]));
+  }
+  return text.size() % 2 == 0 ? std::optional(std::move(out)) : std::nullopt;
+}
+
 std::string Printable(std::string_view text, size_t max) {
   std::string out;
   const std::string_view whole = text;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,11 @@ std::string Base64Encode(std::string_view bytes);
 
 // Standard alphabet with padding; white space or wrong padding is kInvalidArgument.
 Result<std::string> Base64Decode(std::string_view text);
+
+std::string HexEncode(std::string_view bytes);  // lower case
+
+// Of either case; nullopt when it is none.
+std::optional<std::string> HexDecode(std::string_view text);
 
 // `text` with control characters, quotes and invalid bytes escaped, cut to `max` bytes: safe in a
 // log line or an error message.

@@ -50,20 +50,24 @@ Response BatchAnswer::Take() {
 
 void Handlers::Batch(Request request, std::shared_ptr<Exchange> exchange) {
   service_.SubmitBatch(
-      request.body, request.client,
-      [self = shared_from_this(), request_id = request.id, exchange = std::move(exchange)](
-          std::optional<service::Service::Batch> batch, const service::Refusal& refusal) {
+      request.body, request.caller,
+      [self = shared_from_this(), request_id = request.id, caller = request.caller,
+       exchange = std::move(exchange)](std::optional<service::Service::Batch> batch,
+                                       const service::Refusal& refusal,
+                                       const service::Service::RateLeft& left) {
+        TellRate(caller, left, exchange.get());
         if (!batch) {
           exchange->reply(Problem(refusal, request_id));
           return;
         }
-        self->WaitForBatch(*batch, request_id, exchange);
+        self->WaitForBatch(*batch, caller, request_id, exchange);
       });
 }
 
 // One wait for each job, all on exchanges of their own: the first that matters for the client is
 // the last of them.
-void Handlers::WaitForBatch(const service::Service::Batch& batch, const std::string& request_id,
+void Handlers::WaitForBatch(const service::Service::Batch& batch, const service::Caller& caller,
+                            const std::string& request_id,
                             const std::shared_ptr<Exchange>& exchange) {
   const auto answer = std::make_shared<BatchAnswer>(batch.jobs, request_id);
   const std::vector<size_t>& open = answer->open();
@@ -90,7 +94,7 @@ void Handlers::WaitForBatch(const service::Service::Batch& batch, const std::str
   };
   exchange->on_waiting();
   for (size_t i = 0; i < open.size(); ++i) {
-    StartWait(batch.jobs[open[i]].job->id, batch.wait, (*waits)[i],
+    StartWait(batch.jobs[open[i]].job->id, caller, batch.wait, (*waits)[i],
               [self = shared_from_this(), answer, left, exchange, request_id, place = open[i]](
                   const std::shared_ptr<const job::Job>& job, const service::Refusal&) {
                 if (job) {

@@ -9,7 +9,9 @@ namespace http {
 namespace {
 
 constexpr std::string_view kExposed =
-    "Content-Location, ETag, Link, Location, Retry-After, X-Request-Id";
+    "Content-Location, ETag, Link, Location, Retry-After, X-RateLimit-Limit, "
+    "X-RateLimit-Remaining, "
+    "X-RateLimit-Reset, X-Request-Id";
 constexpr std::string_view kRequestFields =
     "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Request-Id";
 constexpr std::string_view kMaxAge = "600";

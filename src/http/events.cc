@@ -91,11 +91,12 @@ struct EventStream::Timer {
 };
 
 EventStream::EventStream(asio::io_context& loop, service::Service& service,
-                         std::shared_ptr<const bool> open, std::string id, job::OutputPosition from,
-                         Budget::Share share)
+                         std::shared_ptr<const bool> open, std::string id, service::Caller caller,
+                         job::OutputPosition from, Budget::Share share)
     : service_(service),
       open_(std::move(open)),
       id_(std::move(id)),
+      caller_(std::move(caller)),
       share_(std::move(share)),
       timer_(std::make_unique<Timer>(loop)),
       pending_(kPreamble),
@@ -147,18 +148,20 @@ void EventStream::Look() {
     return;
   }
   again_ = false;
-  service_.Get(id_, [weak = weak_from_this()](std::shared_ptr<const job::Job> job,
-                                              const service::Refusal&) {
-    const auto self = weak.lock();
-    if (!self || self->phase_ != Phase::kLive) {
-      return;
-    }
-    if (job) {
-      self->OnLooked(std::move(job));
-    } else {
-      self->End();  // it has expired, or the store is away: the client comes again and learns it
-    }
-  });
+  service_.Get(
+      id_, caller_,
+      [weak = weak_from_this()](std::shared_ptr<const job::Job> job, const service::Refusal&) {
+        const auto self = weak.lock();
+        if (!self || self->phase_ != Phase::kLive) {
+          return;
+        }
+        if (job) {
+          self->OnLooked(std::move(job));
+        } else {
+          self->End();  // it has expired, or the store is away: the client comes again and learns
+                        // it
+        }
+      });
 }
 
 void EventStream::OnLooked(std::shared_ptr<const job::Job> job) {
@@ -245,19 +248,20 @@ void EventStream::OnChunk(const job::OutputChunk& chunk) {
 void EventStream::Drain() {
   WatchOutput();
   const uint64_t drain = ++drains_;
-  service_.Get(id_, [weak = weak_from_this(), drain](const std::shared_ptr<const job::Job>&,
-                                                     const service::Refusal&) {
-    const auto self = weak.lock();
-    const bool mine = self && self->phase_ == Phase::kDrain && self->drains_ == drain;
-    if (mine && !self->paused_) {
-      self->output_.reset();
-      for (const Stream stream : {Stream::kStdout, Stream::kStderr}) {
-        self->TellOutput(stream, "", true);
-      }
-      self->phase_ = Phase::kResult;
-      self->on_ready();
-    }
-  });
+  service_.Get(id_, caller_,
+               [weak = weak_from_this(), drain](const std::shared_ptr<const job::Job>&,
+                                                const service::Refusal&) {
+                 const auto self = weak.lock();
+                 const bool mine = self && self->phase_ == Phase::kDrain && self->drains_ == drain;
+                 if (mine && !self->paused_) {
+                   self->output_.reset();
+                   for (const Stream stream : {Stream::kStdout, Stream::kStderr}) {
+                     self->TellOutput(stream, "", true);
+                   }
+                   self->phase_ = Phase::kResult;
+                   self->on_ready();
+                 }
+               });
 }
 
 void EventStream::Refill() {

@@ -36,8 +36,8 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
   // `open`: false once the service may not be called any more. `share` pays for what it keeps of
   // the job at its end; a stream that cannot ends there, and its client comes again.
   EventStream(boost::asio::io_context& loop, service::Service& service,
-              std::shared_ptr<const bool> open, std::string id, job::OutputPosition from,
-              Budget::Share share = {});
+              std::shared_ptr<const bool> open, std::string id, service::Caller caller,
+              job::OutputPosition from, Budget::Share share = {});
   ~EventStream() override;
 
   // Begins to watch the job. It is to be read afterwards, and given to Begin: so no change falls
@@ -87,6 +87,7 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
   service::Service& service_;
   const std::shared_ptr<const bool> open_;
   const std::string id_;
+  const service::Caller caller_;
   Budget::Share share_;
   const std::unique_ptr<Timer> timer_;
   Phase phase_ = Phase::kLive;

@@ -109,10 +109,10 @@ class EventStreamTest : public testing::Test {
   }
 
   std::shared_ptr<EventStream> Open(job::OutputPosition from = {}, Budget::Share share = {}) {
-    auto stream =
-        std::make_shared<EventStream>(loop_, *service_, open_, id_, from, std::move(share));
+    auto stream = std::make_shared<EventStream>(loop_, *service_, open_, id_, service::Caller(),
+                                                from, std::move(share));
     stream->Watch();
-    service_->Get(id_, [stream](std::shared_ptr<const job::Job> job, const service::Refusal&) {
+    service_->Get(id_, {}, [stream](std::shared_ptr<const job::Job> job, const service::Refusal&) {
       ASSERT_NE(job, nullptr);
       stream->Begin(std::move(job));
     });

@@ -95,10 +95,11 @@ json::array Containers(const std::vector<ContainerHealth>& containers) {
 // One client waiting for one job. Keeps itself alive through the callbacks that it has out.
 class Handlers::Wait : public std::enable_shared_from_this<Handlers::Wait> {
  public:
-  Wait(std::shared_ptr<Handlers> handlers, std::string id, std::shared_ptr<Exchange> exchange,
-       Outcome outcome)
+  Wait(std::shared_ptr<Handlers> handlers, std::string id, service::Caller caller,
+       std::shared_ptr<Exchange> exchange, Outcome outcome)
       : handlers_(std::move(handlers)),
         id_(std::move(id)),
+        caller_(std::move(caller)),
         exchange_(std::move(exchange)),
         outcome_(std::move(outcome)),
         timer_(handlers_->loop_) {
@@ -157,11 +158,12 @@ class Handlers::Wait : public std::enable_shared_from_this<Handlers::Wait> {
     }
     looking_ = true;
     again_ = false;
-    handlers_->service_.Get(id_, [self = shared_from_this()](std::shared_ptr<const job::Job> job,
-                                                             service::Refusal refusal) {
-      self->looking_ = false;
-      self->OnLooked(std::move(job), std::move(refusal));
-    });
+    handlers_->service_.Get(
+        id_, caller_,
+        [self = shared_from_this()](std::shared_ptr<const job::Job> job, service::Refusal refusal) {
+          self->looking_ = false;
+          self->OnLooked(std::move(job), std::move(refusal));
+        });
   }
 
   void OnLooked(std::shared_ptr<const job::Job> job, service::Refusal refusal) {
@@ -184,6 +186,7 @@ class Handlers::Wait : public std::enable_shared_from_this<Handlers::Wait> {
 
   std::shared_ptr<Handlers> handlers_;
   std::string id_;
+  service::Caller caller_;
   std::shared_ptr<Exchange> exchange_;
   Outcome outcome_;
   asio::steady_timer timer_;
@@ -195,10 +198,13 @@ class Handlers::Wait : public std::enable_shared_from_this<Handlers::Wait> {
 
 Handlers::Handlers(asio::io_context& loop, Limits limits, HealthInfo health,
                    service::Service& service)
-    : loop_(loop), limits_(limits), health_(std::move(health)), service_(service) {}
+    : loop_(loop), limits_(limits), health_(std::move(health)), service_(service) {
+  service_.keys().OnRevoked([this](const job::Key& key) { access_.End(key); });
+}
 
 void Handlers::Close() {
   closed_ = true;
+  service_.keys().OnRevoked(nullptr);
   *open_ = false;
   for (Wait* const wait : std::vector<Wait*>(waits_.begin(), waits_.end())) {
     wait->Abandon();
@@ -216,6 +222,7 @@ void Handlers::Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchan
     exchange->reply(Problem(refusal, request.id));
     return;
   }
+  access_.Follow(request.caller, request.id, exchange);
   switch (endpoint) {
     case Endpoint::kLive:
       exchange->reply(Json(200, R"({"status":"ok"})"));
@@ -255,12 +262,25 @@ void Handlers::Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchan
     case Endpoint::kEvents:
       Events(std::move(request), std::move(exchange));
       return;
+    case Endpoint::kCreateKey:
+      CreateKey(request, std::move(exchange));
+      return;
+    case Endpoint::kListKeys:
+      ListKeys(request, std::move(exchange));
+      return;
+    case Endpoint::kRevokeKey:
+      RevokeKey(std::move(request), std::move(exchange));
+      return;
   }
 }
 
 void Handlers::Health(bool details, const Request& request, std::shared_ptr<Exchange> exchange) {
   service_.Stats([self = shared_from_this(), details, request_id = request.id,
                   exchange = std::move(exchange)](base::Result<job::StoreStats> stats) {
+    if (stats && self->health_.role != "worker" && !self->closed_ &&
+        !self->service_.keys().required()) {
+      stats = base::Error{base::ErrorKind::kUnavailable, "it has not told its keys yet", 0};
+    }
     if (!stats) {
       std::string detail = "the job store is unavailable";
       if (stats.error().kind == base::ErrorKind::kUnavailable) {
@@ -357,9 +377,10 @@ Response Handlers::Languages() const {
   return response;
 }
 
-void Handlers::StartWait(std::string id, base::Nanos wait, std::shared_ptr<Exchange> exchange,
-                         Outcome outcome) {
-  std::make_shared<Wait>(shared_from_this(), std::move(id), std::move(exchange), std::move(outcome))
+void Handlers::StartWait(std::string id, service::Caller caller, base::Nanos wait,
+                         std::shared_ptr<Exchange> exchange, Outcome outcome) {
+  std::make_shared<Wait>(shared_from_this(), std::move(id), std::move(caller), std::move(exchange),
+                         std::move(outcome))
       ->Start(std::min(wait, limits_.max_wait));
 }
 
@@ -373,9 +394,12 @@ void Handlers::ReplyDurably(Response response, const std::string& request_id,
 
 void Handlers::Execute(Request request, std::shared_ptr<Exchange> exchange) {
   service_.Submit(
-      request.body, request.client,
-      [self = shared_from_this(), request_id = request.id, exchange = std::move(exchange)](
-          std::optional<service::Service::Accepted> accepted, service::Refusal refusal) {
+      request.body, request.caller, request.idempotency_key,
+      [self = shared_from_this(), request_id = request.id, caller = request.caller,
+       exchange = std::move(exchange)](std::optional<service::Service::Accepted> accepted,
+                                       const service::Refusal& refusal,
+                                       const service::Service::RateLeft& left) {
+        TellRate(caller, left, exchange.get());
         if (!accepted) {
           exchange->reply(Problem(refusal, request_id));
           return;
@@ -390,7 +414,7 @@ void Handlers::Execute(Request request, std::shared_ptr<Exchange> exchange) {
           return;
         }
         std::string id = accepted->job.id;
-        self->StartWait(std::move(id), accepted->wait, exchange,
+        self->StartWait(std::move(id), caller, accepted->wait, exchange,
                         [self, exchange, request_id, first = accepted->job](
                             const std::shared_ptr<const job::Job>& job, const service::Refusal&) {
                           if (!job || !job::IsFinal(job->status)) {
@@ -429,15 +453,16 @@ void Handlers::GetJob(Request request, std::shared_ptr<Exchange> exchange) {
     exchange->reply(job ? Json(200, job::ToPublicJson(*job)) : Problem(refusal, request_id));
   };
   if (wait > 0) {
-    StartWait(std::move(request.path_param), wait, std::move(exchange), std::move(outcome));
+    StartWait(std::move(request.path_param), std::move(request.caller), wait, std::move(exchange),
+              std::move(outcome));
   } else {
-    service_.Get(std::move(request.path_param), std::move(outcome));
+    service_.Get(std::move(request.path_param), request.caller, std::move(outcome));
   }
 }
 
 void Handlers::CancelJob(Request request, std::shared_ptr<Exchange> exchange) {
   service_.Cancel(
-      std::move(request.path_param),
+      std::move(request.path_param), request.caller,
       [exchange = std::move(exchange), request_id = request.id](std::optional<job::Job> job,
                                                                 const service::Refusal& refusal) {
         exchange->reply(job ? Json(200, job::ToPublicJson(*job)) : Problem(refusal, request_id));
@@ -451,8 +476,7 @@ void Handlers::ListJobs(const Request& request, std::shared_ptr<Exchange> exchan
     exchange->reply(Problem(422, "a query parameter is not valid", request.id, errors));
     return;
   }
-  query.tenant = request.client;
-  service_.List(std::move(query),
+  service_.List(std::move(query), request.caller,
                 [exchange = std::move(exchange), request_id = request.id](
                     std::optional<job::ListPage> page, const service::Refusal& refusal) {
                   exchange->reply(page ? Json(200, job::ToListJson(page->jobs, page->next_cursor))
@@ -472,12 +496,12 @@ void Handlers::Events(Request request, std::shared_ptr<Exchange> exchange) {
     }
     last = *parsed;
   }
-  const auto stream =
-      std::make_shared<EventStream>(loop_, service_, open_, request.path_param, last.position,
-                                    Budget::Share(limits_.budget, request.client));
+  const auto stream = std::make_shared<EventStream>(
+      loop_, service_, open_, request.path_param, request.caller, last.position,
+      Budget::Share(limits_.budget, request.caller.tenant));
   stream->Watch();
   service_.Get(
-      std::move(request.path_param),
+      std::move(request.path_param), request.caller,
       [stream, exchange = std::move(exchange), at_end = last.at_end, request_id = request.id](
           std::shared_ptr<const job::Job> job, const service::Refusal& refusal) {
         if (!job) {

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "base/time.h"
+#include "http/access.h"
 #include "http/budget.h"
 #include "http/message.h"
 #include "http/router.h"
@@ -35,6 +36,8 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   // From now on the service is not called any more; what is under way is never answered.
   void Close();
 
+  Access& access() { return access_; }
+
   size_t waiters() const { return waits_.size(); }
 
  private:
@@ -46,23 +49,27 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   Response Languages() const;
   void Execute(Request request, std::shared_ptr<Exchange> exchange);
   void Batch(Request request, std::shared_ptr<Exchange> exchange);
-  void WaitForBatch(const service::Service::Batch& batch, const std::string& request_id,
-                    const std::shared_ptr<Exchange>& exchange);
+  void WaitForBatch(const service::Service::Batch& batch, const service::Caller& caller,
+                    const std::string& request_id, const std::shared_ptr<Exchange>& exchange);
   void GetJob(Request request, std::shared_ptr<Exchange> exchange);
   void CancelJob(Request request, std::shared_ptr<Exchange> exchange);
   void ListJobs(const Request& request, std::shared_ptr<Exchange> exchange);
   void Events(Request request, std::shared_ptr<Exchange> exchange);
+  void CreateKey(const Request& request, std::shared_ptr<Exchange> exchange);
+  void ListKeys(const Request& request, std::shared_ptr<Exchange> exchange);
+  void RevokeKey(Request request, std::shared_ptr<Exchange> exchange);
   // Calls `outcome` with the job once it is final, or as it stands when `wait` is over.
   // For a response with the ids of jobs that were stored for the sake of a wait.
   void ReplyDurably(Response response, const std::string& request_id,
                     const std::shared_ptr<Exchange>& exchange);
-  void StartWait(std::string id, base::Nanos wait, std::shared_ptr<Exchange> exchange,
-                 Outcome outcome);
+  void StartWait(std::string id, service::Caller caller, base::Nanos wait,
+                 std::shared_ptr<Exchange> exchange, Outcome outcome);
 
   boost::asio::io_context& loop_;
   Limits limits_;
   HealthInfo health_;
   service::Service& service_;
+  Access access_{service_.keys()};
   std::unordered_set<Wait*> waits_;
   bool closed_ = false;
   const std::shared_ptr<bool> open_ = std::make_shared<bool>(true);  // !closed_, for event streams

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "service/keys.h"
+
 // What a handler sees of a request and what it answers. Plain values.
 namespace http {
 
@@ -15,12 +17,13 @@ using Params = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
   std::string id;          // X-Request-Id, the client's or ours
-  std::string client;      // whom the request is charged to: ClientOf its address
+  service::Caller caller;  // with a key, or whom the request is charged to: ClientOf its address
   std::string path_param;  // the decoded "{id}" of the route, when it has one
   Params query;            // decoded; only names that the route accepts, each once
   std::string body;
-  std::string last_event_id;  // the Last-Event-ID field
-  bool from_here = false;     // from this machine, and not passed on by a proxy on it
+  std::string last_event_id;    // the Last-Event-ID field
+  std::string idempotency_key;  // the Idempotency-Key field; empty: none
+  bool from_here = false;       // from this machine, and not passed on by a proxy on it
 };
 
 // A body that is made while it is sent. Single-threaded.
@@ -52,11 +55,13 @@ struct Response {
 struct Exchange {
   // Called once, perhaps from within the handler. With a source the exchange goes on until it ends.
   std::function<void(Response)> reply;
+  Params headers = {};  // of the answer, beside its own
   // The handler calls it when it begins to wait for something that may take seconds.
   std::function<void()> on_waiting = [] {};
   // Set by a handler that waits; the connection calls it to end the wait early: the client is gone
   // or the server stops. The handler then replies soon with what it has, or its source ends.
   std::function<void()> cancel = [] {};
+  std::shared_ptr<void> guard = nullptr;  // of whoever follows the exchange: dies with it
   // Set with the call of `cancel`: a wait that begins afterwards ends at once.
   bool cancelled = false;
 };

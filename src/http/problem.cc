@@ -1,9 +1,12 @@
 #include "http/problem.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <string>
 #include <utility>
 
 #include "base/text.h"
+#include "base/time.h"
 
 namespace http {
 
@@ -13,6 +16,8 @@ std::string_view ReasonPhrase(int status) {
   switch (status) {
     case 200:
       return "OK";
+    case 201:
+      return "Created";
     case 202:
       return "Accepted";
     case 204:
@@ -21,10 +26,16 @@ std::string_view ReasonPhrase(int status) {
       return "Not Modified";
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 409:
+      return "Conflict";
     case 413:
       return "Content Too Large";
     case 415:
@@ -83,8 +94,14 @@ Response Problem(const service::Refusal& refusal, std::string_view request_id) {
     case Kind::kInvalid:
       status = 422;
       break;
+    case Kind::kForbidden:
+      status = 403;
+      break;
     case Kind::kNotFound:
       status = 404;
+      break;
+    case Kind::kConflict:
+      status = 409;
       break;
     case Kind::kOverloaded:
       status = 429;
@@ -97,7 +114,9 @@ Response Problem(const service::Refusal& refusal, std::string_view request_id) {
   }
   Response response = Problem(status, refusal.detail, request_id, refusal.errors);
   if (status == 429 || status == 503) {
-    response.headers.emplace_back("Retry-After", "1");
+    // In whole seconds, so rounded up.
+    const base::Nanos seconds = (refusal.retry_after + base::kSecond - 1) / base::kSecond;
+    response.headers.emplace_back("Retry-After", std::to_string(std::max<int64_t>(1, seconds)));
   }
   return response;
 }

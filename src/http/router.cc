@@ -14,23 +14,27 @@ struct Route {
   std::string_view pattern;  // a segment "{id}" matches any one non-empty segment
   Endpoint endpoint;
   std::string_view query_names;  // the query parameters that it accepts, separated by spaces
+  bool for_all = false;          // it tells of no job: needs no key
 };
 
 constexpr std::array kRoutes = {
-    Route{"GET", "/health", Endpoint::kHealth, ""},
-    Route{"GET", "/health/live", Endpoint::kLive, ""},
-    Route{"GET", "/health/ready", Endpoint::kReady, ""},
+    Route{"GET", "/health", Endpoint::kHealth, "", true},
+    Route{"GET", "/health/live", Endpoint::kLive, "", true},
+    Route{"GET", "/health/ready", Endpoint::kReady, "", true},
     Route{"POST", "/v1/execute", Endpoint::kExecute, ""},
     Route{"POST", "/v1/batch", Endpoint::kBatch, ""},
     Route{"GET", "/v1/execute", Endpoint::kList, "language status since limit cursor"},
     Route{"GET", "/v1/execute/{id}", Endpoint::kGetJob, "wait"},
     Route{"DELETE", "/v1/execute/{id}", Endpoint::kCancel, ""},
     Route{"GET", "/v1/execute/{id}/events", Endpoint::kEvents, ""},
+    Route{"POST", "/v1/keys", Endpoint::kCreateKey, ""},
+    Route{"GET", "/v1/keys", Endpoint::kListKeys, ""},
+    Route{"DELETE", "/v1/keys/{id}", Endpoint::kRevokeKey, ""},
     Route{"GET", "/v1/languages", Endpoint::kLanguages, ""},
-    Route{"GET", "/openapi.json", Endpoint::kOpenApi, ""},
-    Route{"GET", "/metrics", Endpoint::kMetrics, ""},
-    Route{"GET", "/docs", Endpoint::kDocs, ""},
-    Route{"GET", "/docs/rapidoc.js", Endpoint::kDocsScript, ""},
+    Route{"GET", "/openapi.json", Endpoint::kOpenApi, "", true},
+    Route{"GET", "/metrics", Endpoint::kMetrics, "", true},
+    Route{"GET", "/docs", Endpoint::kDocs, "", true},
+    Route{"GET", "/docs/rapidoc.js", Endpoint::kDocsScript, "", true},
 };
 
 int HexValue(char c) {
@@ -184,6 +188,7 @@ Match FindRoute(std::string_view method, std::string_view path) {
       match.pattern = route.pattern;
       match.is_get = get;
       match.takes_body = route.method == "POST";
+      match.needs_key = !route.for_all;
       match.path_param = PercentDecode(param, false).value();  // part of what was decoded above
       match.query_names = Words(route.query_names);
       return match;

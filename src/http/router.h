@@ -37,6 +37,9 @@ enum class Endpoint {
   kGetJob,
   kCancel,
   kEvents,
+  kCreateKey,
+  kListKeys,
+  kRevokeKey,
   kLanguages,
   kOpenApi,
   kDocs,
@@ -51,6 +54,7 @@ struct Match {
   std::string_view pattern = "other";  // of the route: names it where it is counted
   bool is_get = false;                 // or HEAD
   bool takes_body = false;
+  bool needs_key = true;  // where keys are asked for at all
   std::string path_param;
   std::vector<std::string_view> query_names;  // the query parameters that the route accepts
   std::string allow;                          // for 405, every method: OPTIONS is one

@@ -48,6 +48,7 @@ namespace {
 // A body up to this size is read even when the request is refused, so that the connection can go
 // on; also the most that a route without a body reads.
 constexpr uint64_t kMaxIgnoredBody = 64 << 10;
+constexpr size_t kMaxIdempotencyKey = 255;
 constexpr size_t kReadChunk = 4096;
 constexpr size_t kWriteSlice = size_t{32} << 10;
 // Bodies and answers up to this size are not charged to the budget: they are bounded by the number
@@ -199,7 +200,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     const base::Nanos began = base::MonotonicNow();
     Request request;
     request.id = request_id;
-    request.client = peer_.client;
+    request.caller.tenant = peer_.client;
     request.from_here = peer_.loopback && parser.get().count("X-Forwarded-For") == 0 &&
                         parser.get().count("Forwarded") == 0 && parser.get().count("Via") == 0;
     request.last_event_id = std::string(FieldOf(parser.get(), "Last-Event-ID"));
@@ -207,7 +208,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     std::optional<Response> refusal = Route(parser.get(), &request, &match);
     const std::string_view origin = FieldOf(parser.get(), "Origin");
     framing.cors = CorsFields(options().cors, origin, IsOpen(match));
-    Budget::Share share(context_->budget, peer_.client);
+    Budget::Share share(context_->budget, request.caller.tenant);
 
     if (!parser.is_done()) {
       const std::string_view expect = FieldOf(parser.get(), "Expect");
@@ -331,6 +332,13 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
                                          : "the path is not valid percent-encoded UTF-8",
                      request->id);
     }
+    if (auto refused =
+            context_->handlers->access().Check(header, match, request->id, &request->caller)) {
+      return refused;
+    }
+    if (auto refused = TakeIdempotencyKey(header, match, request)) {
+      return refused;
+    }
     if (match.takes_body) {
       if (!IsJson(header)) {
         return Problem(415, "Content-Type must be application/json", request->id);
@@ -362,6 +370,30 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     return std::nullopt;
   }
 
+  // Where it means something: whoever relies on it elsewhere must learn that it does nothing there.
+  static std::optional<Response> TakeIdempotencyKey(const Header& header, const Match& match,
+                                                    Request* request) {
+    const auto fields = header.count("Idempotency-Key");
+    if (fields == 0 || !match.takes_body) {
+      return std::nullopt;
+    }
+    request->idempotency_key = std::string(FieldOf(header, "Idempotency-Key"));
+    const std::string& key = request->idempotency_key;
+    std::string message;
+    if (match.endpoint != Endpoint::kExecute) {
+      message = "goes with POST /v1/execute only";
+    } else if (fields > 1 || key.empty() || key.size() > kMaxIdempotencyKey ||
+               !std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 0x7F; })) {
+      message = "must be one of 1 to " + std::to_string(kMaxIdempotencyKey) +
+                " printable characters of ASCII, without spaces";
+    }
+    if (message.empty()) {
+      return std::nullopt;
+    }
+    const std::vector<job::FieldError> errors{{"Idempotency-Key", std::move(message)}};
+    return Problem(422, "a header field is not valid", request->id, errors);
+  }
+
   // Lets the handler work until response_ is there. While it waits for a job, the connection is
   // read ahead, so that a client that leaves is noticed.
   asio::awaitable<void> Answer(Endpoint endpoint, Request request) {
@@ -371,6 +403,8 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     const std::weak_ptr<SessionImpl> weak = weak_from_this();
     exchange_->reply = [weak](Response response) {
       if (const auto self = weak.lock()) {
+        Params& headers = self->exchange_->headers;
+        std::move(headers.begin(), headers.end(), std::back_inserter(response.headers));
         self->response_ = std::move(response);
         self->wake_.cancel();
       }

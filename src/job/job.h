@@ -78,6 +78,12 @@ struct TestCase {
   std::string group;  // its points count only when all of the group pass
 };
 
+// Where the client wants to be told of the job's end.
+struct Webhook {
+  std::string url;     // empty: nowhere
+  std::string secret;  // signs what is told
+};
+
 struct Submission {
   std::string language;    // canonical id once accepted
   std::string entrypoint;  // path of the file that is compiled or run; empty: the language's name
@@ -92,6 +98,9 @@ struct Submission {
   std::vector<TestCase> tests;  // the program is run once for each instead
   bool stop_on_failure = false;
   int priority = 0;  // higher runs first among the jobs of the same tenant
+  Webhook webhook;
+  // Of the request with an Idempotency-Key that made it: SHA-256 of its body; else empty.
+  std::string request_hash;
 };
 
 constexpr int kMinPriority = -10;
@@ -161,6 +170,9 @@ struct Job {
   // Whom the queue's turns are charged to: told by the HTTP layer, never by the request's body.
   // Internal: no public form has it.
   std::string tenant;
+  // Of the tenant, when the job was submitted; 0: no bound. Internal.
+  int64_t max_queued = 0;
+  int64_t max_running = 0;
   Submission submission;
   Status status = Status::kQueued;
   base::Nanos created_at = 0;

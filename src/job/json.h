@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "job/job.h"
+#include "job/key.h"
 
 // The only place that knows the JSON names of a job's fields: the public form (api.md) and the form
 // that stores keep. Thread-safe, non-blocking.
@@ -60,6 +61,21 @@ constexpr int64_t kMaxPoints = 1'000'000;  // of one test
 // Reads the body of POST /v1/batch. False only when it is wrong as a whole.
 [[nodiscard]] bool ParseBatch(std::string_view body, ParsedBatch* out, ParseError* error);
 
+// Reads the body of POST /v1/keys: everything of a key but id, hash and created_at.
+[[nodiscard]] bool ParseKey(std::string_view body, Key* out, ParseError* error);
+
+// Reads a file of keys, {"keys": [...]}: the same members, and of each `key` or `key_sha256`.
+[[nodiscard]] bool ParseKeysFile(std::string_view text, std::vector<Key>* out, ParseError* error);
+
+// What a secret must be.
+std::string SecretRule();
+
+// The public form of a key; with its secret unless that is empty.
+std::string ToKeyJson(const Key& key, std::string_view secret);
+
+// The answer of GET /v1/keys.
+std::string ToKeyListJson(const std::vector<Key>& keys);
+
 // The public form of a job, as GET /v1/execute/{id} returns it. `stdout`/`stderr` that are not
 // valid UTF-8 are base64 with "stdout_encoding": "base64".
 std::string ToPublicJson(const Job& job);
@@ -81,6 +97,8 @@ std::string ToAcceptedJson(const Job& job);
 // ignored when read.
 std::string EncodeSubmission(const Submission& submission);
 base::Result<Submission> DecodeSubmission(std::string_view stored);
+std::string EncodeKey(const Key& key);
+base::Result<Key> DecodeKey(std::string_view stored);
 std::string EncodeResult(const Result& result);
 base::Result<Result> DecodeResult(std::string_view stored);
 

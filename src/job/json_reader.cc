@@ -1,6 +1,7 @@
 #include "job/json_reader.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/text.h"
 
@@ -193,6 +194,38 @@ std::vector<JsonValue>* ObjectReader::Objects(std::string_view name, size_t max)
 
 JsonValue* ObjectReader::Object(std::string_view name) {
   return Find(name, Kind::kObject, "must be an object");
+}
+
+bool ParseObject(std::string_view body, JsonValue* root, ParseError* error) {
+  *error = {};
+  std::string why;
+  const JsonError kind = ParseJson(body, root, &why);
+  if (kind == JsonError::kNone && root->kind != Kind::kObject) {
+    why = "the body must be a JSON object";
+  }
+  error->malformed = kind == JsonError::kMalformed;
+  if (!why.empty()) {
+    error->errors = {{"", std::move(why)}};
+  }
+  return error->errors.empty();
+}
+
+void ReadLimits(ObjectReader* top, std::string_view name, FieldErrors* errors, Limits* out) {
+  constexpr int64_t kAnyNumber = std::numeric_limits<int64_t>::max();
+  JsonValue* const limits = top->Object(name);
+  if (limits == nullptr) {
+    return;
+  }
+  ObjectReader reader(
+      limits, top->Full(name) + ".",
+      {"cpu_time", "memory_bytes", "processes", "output_bytes", "file_bytes", "open_files"},
+      errors);
+  out->cpu_time = reader.Duration("cpu_time", 1, ", greater than 0");
+  out->memory_bytes = reader.Integer("memory_bytes", 1, kAnyNumber).value_or(0);
+  out->processes = reader.Integer("processes", 1, kAnyNumber).value_or(0);
+  out->output_bytes = reader.Integer("output_bytes", 1, kAnyNumber).value_or(0);
+  out->file_bytes = reader.Integer("file_bytes", 1, kAnyNumber).value_or(0);
+  out->open_files = reader.Integer("open_files", 1, kAnyNumber).value_or(0);
 }
 
 }  // namespace job

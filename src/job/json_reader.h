@@ -71,4 +71,10 @@ class ObjectReader {
   FieldErrors* errors_;
 };
 
+// The outermost object of a body. False, with `error` filled, when it is none.
+[[nodiscard]] bool ParseObject(std::string_view body, JsonValue* root, ParseError* error);
+
+// The member `name` of `top` with limits of a run, in the form that submissions and keys share.
+void ReadLimits(ObjectReader* top, std::string_view name, FieldErrors* errors, Limits* out);
+
 }  // namespace job

@@ -1,5 +1,4 @@
 // The bodies of POST /v1/execute and POST /v1/batch.
-#include <limits>
 #include <utility>
 
 #include "base/text.h"
@@ -16,7 +15,6 @@ using Kind = JsonValue::Kind;
 
 constexpr size_t kMaxLanguageChars = 64;
 constexpr size_t kMaxFieldShown = 64;  // bytes of a client's name that are repeated
-constexpr int64_t kAnyNumber = std::numeric_limits<int64_t>::max();
 
 const std::vector<std::string_view>& SubmissionNames() {
   static const std::vector<std::string_view> kNames = {
@@ -99,23 +97,6 @@ void ReadEnvironment(ObjectReader* top, FieldErrors* errors, Submission* out) {
   }
 }
 
-void ReadLimits(ObjectReader* top, FieldErrors* errors, Limits* out) {
-  JsonValue* const limits = top->Object("limits");
-  if (limits == nullptr) {
-    return;
-  }
-  ObjectReader reader(
-      limits, "limits.",
-      {"cpu_time", "memory_bytes", "processes", "output_bytes", "file_bytes", "open_files"},
-      errors);
-  out->cpu_time = reader.Duration("cpu_time", 1, ", greater than 0");
-  out->memory_bytes = reader.Integer("memory_bytes", 1, kAnyNumber).value_or(0);
-  out->processes = reader.Integer("processes", 1, kAnyNumber).value_or(0);
-  out->output_bytes = reader.Integer("output_bytes", 1, kAnyNumber).value_or(0);
-  out->file_bytes = reader.Integer("file_bytes", 1, kAnyNumber).value_or(0);
-  out->open_files = reader.Integer("open_files", 1, kAnyNumber).value_or(0);
-}
-
 std::string ReadTestName(ObjectReader* reader, const char* member) {
   std::string name = reader->String(member).value_or("");
   if (name.size() > kMaxTestName || base::HasControlCharacters(name)) {
@@ -188,25 +169,10 @@ void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names
   ReadEnvironment(&reader, errors, &s);
   s.compiler_args = reader.Strings("compiler_args", kMaxCompilerArgs, kMaxArgsBytes);
   s.timeout = reader.Duration("timeout", 1, ", greater than 0");
-  ReadLimits(&reader, errors, &s.limits);
+  ReadLimits(&reader, "limits", errors, &s.limits);
   ReadTests(&reader, errors, &s);
   s.priority = static_cast<int>(reader.Integer("priority", kMinPriority, kMaxPriority).value_or(0));
   out->wait = reader.Duration("wait", 0, "");
-}
-
-// The outermost object of a body.
-bool ParseObject(std::string_view body, JsonValue* root, ParseError* error) {
-  *error = {};
-  std::string why;
-  const JsonError kind = ParseJson(body, root, &why);
-  if (kind == JsonError::kNone && root->kind != Kind::kObject) {
-    why = "the body must be a JSON object";
-  }
-  error->malformed = kind == JsonError::kMalformed;
-  if (!why.empty()) {
-    error->errors = {{"", std::move(why)}};
-  }
-  return error->errors.empty();
 }
 
 }  // namespace

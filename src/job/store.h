@@ -86,6 +86,9 @@ struct ListPage {
   std::string next_cursor;
 };
 
+class DeliveryStore;
+class KeyStore;
+
 // All methods are called on the event loop's thread, return at once, and answer through their
 // callback on that thread, exactly once and never from within the call. Errors: kUnavailable when
 // the storage fails or is away (trying again later makes sense), others as named below. Callbacks
@@ -98,8 +101,8 @@ class Store {
   virtual ~Store() = default;
 
   // Stores a new queued job. kLater is for whoever gives the job's id to nobody yet: a client that
-  // waits for the outcome costs one durable write instead of three. kExhausted: the queue is full.
-  // kConflict: there is a job with this id.
+  // waits for the outcome costs one durable write instead of three. kExhausted: the queue is full,
+  // or max_queued jobs of its tenant are queued. kConflict: there is a job with this id.
   virtual void Submit(Job job, Durability durability, Callback<void> done) = 0;
 
   // Answers when every job that was submitted before is durable.
@@ -113,8 +116,9 @@ class Store {
 
   // Takes up to `max` queued jobs (and of those whose lease has expired) for lease_time. Tenants
   // that have queued jobs take turns, one job a turn; a tenant that gets its first queued job waits
-  // for one turn of each other at most. Among a tenant's own: first those that were given back or
-  // lost their worker, then by priority, then the oldest. An empty answer means that nothing is
+  // for one turn of each other at most. A tenant of which max_running jobs run, as its next job has
+  // it, has no turn until one of them ends. Among a tenant's own: first those that were given back
+  // or lost their worker, then by priority, then the oldest. An empty answer means that nothing is
   // queued; OnQueued tells when to ask again.
   virtual void LeaseJobs(std::string worker, int max, Callback<std::vector<Lease>> done) = 0;
 
@@ -174,6 +178,11 @@ class Store {
   virtual void OnQueued(std::function<void()> listener) = 0;
 
   virtual std::string_view name() const = 0;  // "memory", "sqlite"
+
+  // Parts of this store; null: it keeps nothing of keys, or of webhooks.
+  virtual KeyStore* keys() { return nullptr; }
+
+  virtual DeliveryStore* deliveries() { return nullptr; }
 };
 
 // How long the output of a run can still be watched after its lease has ended.

@@ -6,6 +6,8 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "job/hmac.h"
+#include "job/key_store.h"
 #include "service/validate.h"
 
 namespace service {
@@ -29,7 +31,7 @@ Refusal FromStore(const base::Error& error) {
     case base::ErrorKind::kNotFound:
       return NotFound();
     case base::ErrorKind::kExhausted:
-      return {Refusal::Kind::kOverloaded, "the queue is full, try again later", {}};
+      return {Refusal::Kind::kOverloaded, error.message + ", try again later", {}};
     case base::ErrorKind::kUnavailable:
     case base::ErrorKind::kDeadline:
       return {Refusal::Kind::kUnavailable, "the job store is unavailable, try again later", {}};
@@ -45,6 +47,13 @@ Refusal Invalid(std::vector<job::FieldError> errors) {
   return {Refusal::Kind::kInvalid, "the submission is not valid", std::move(errors)};
 }
 
+Refusal TooFast(const job::RateState& rate) {
+  return {Refusal::Kind::kOverloaded,
+          "the key's rate of jobs is used up, try again later",
+          {},
+          rate.retry};
+}
+
 // For a body that could not be read.
 Refusal FromParser(job::ParseError error) {
   if (!error.malformed) {
@@ -56,127 +65,268 @@ Refusal FromParser(job::ParseError error) {
 
 }  // namespace
 
-Service::Service(Options options, job::Store& store, const language::Registry& languages)
-    : options_(options), store_(store), languages_(languages) {}
+Service::Service(Options options, job::Store& store, const language::Registry& languages, Keys keys)
+    : options_(options), store_(store), languages_(languages), keys_(std::move(keys)) {}
 
 job::FieldError Service::WaitTooLong() const {
   return {"wait", "must be at most " + base::FormatDuration(options_.max_wait)};
 }
 
-void Service::Admit(job::Submission submission, std::string tenant, base::Nanos wait,
-                    std::function<void(std::optional<job::Job>, Refusal)> done) {
+void Service::TakeRate(const Caller& caller, int64_t jobs,
+                       std::function<void(base::Result<RateLeft>)> done) {
+  if (caller.key == nullptr || caller.key->rate.count == 0 || store_.keys() == nullptr) {
+    done(RateLeft());
+    return;
+  }
+  store_.keys()->TakeRate(caller.tenant, caller.key->rate, jobs,
+                          [done = std::move(done)](base::Result<job::RateState> state) {
+                            done(state ? base::Result<RateLeft>(RateLeft(*state)) : state.error());
+                          });
+}
+
+void Service::Admit(std::string id, job::Submission submission, const Caller& caller,
+                    job::Durability durability, std::function<void(base::Result<job::Job>)> done) {
   job::Job accepted;
-  accepted.id = base::RandomId();
+  accepted.id = std::move(id);
   accepted.created_at = base::WallNow();
   accepted.submission.language = submission.language;
   accepted.submission.priority = submission.priority;
   job::Job stored = accepted;
   stored.submission = std::move(submission);
-  stored.tenant = std::move(tenant);
+  stored.tenant = caller.tenant;
+  if (caller.key != nullptr) {
+    stored.max_queued = caller.key->max_queued;
+    stored.max_running = caller.key->max_running;
+  }
   store_.Submit(
-      std::move(stored), wait > 0 ? job::Durability::kLater : job::Durability::kAtOnce,
-      [accepted = std::move(accepted), done = std::move(done)](base::Result<void> result) {
-        if (result) {
-          done(accepted, {});
-        } else {
-          done(std::nullopt, FromStore(result.error()));
-        }
+      std::move(stored), durability,
+      [accepted = std::move(accepted), done = std::move(done)](const base::Result<void>& result) {
+        done(result ? base::Result<job::Job>(accepted) : result.error());
       });
 }
 
 void Service::Sync(std::function<void(std::optional<Refusal>)> done) {
-  store_.Sync([done = std::move(done)](base::Result<void> result) {
+  store_.Sync([done = std::move(done)](const base::Result<void>& result) {
     done(result ? std::nullopt : std::optional<Refusal>(FromStore(result.error())));
   });
 }
 
-void Service::Submit(std::string_view body, std::string tenant,
-                     std::function<void(std::optional<Accepted>, Refusal)> done) {
+struct Service::Call {
+  job::Submission submission;
+  base::Nanos wait = 0;
+  Caller caller;
+  std::string idempotency_key;
+  std::string id;
+  std::string request_hash;
+  bool tried = false;  // to make the job
+  std::function<void(std::optional<Accepted>, Refusal, RateLeft)> done;
+
+  void Refuse(Refusal refusal, const RateLeft& left = {}) const {
+    done(std::nullopt, std::move(refusal), left);
+  }
+};
+
+void Service::Submit(std::string_view body, const Caller& caller,
+                     const std::string& idempotency_key,
+                     std::function<void(std::optional<Accepted>, Refusal, RateLeft)> done) {
   job::ParsedSubmission parsed;
   job::ParseError error;
   if (!job::ParseSubmission(body, &parsed, &error)) {
-    done(std::nullopt, FromParser(std::move(error)));
+    done(std::nullopt, FromParser(std::move(error)), {});
     return;
   }
   std::vector<job::FieldError> errors =
-      Validate(options_, languages_, &parsed.submission, parsed.has_code);
+      Validate(options_, languages_, caller.key.get(), &parsed.submission, parsed.has_code);
   if (parsed.wait > options_.max_wait) {
     errors.push_back(WaitTooLong());
   }
   if (!errors.empty()) {
-    done(std::nullopt, Invalid(std::move(errors)));
+    done(std::nullopt, Invalid(std::move(errors)), {});
     return;
   }
-  Admit(std::move(parsed.submission), std::move(tenant), parsed.wait,
-        [wait = parsed.wait, done = std::move(done)](std::optional<job::Job> job, Refusal refusal) {
-          if (job) {
-            done(Accepted{*std::move(job), wait}, {});
-          } else {
-            done(std::nullopt, std::move(refusal));
-          }
-        });
+  const auto call = std::make_shared<Call>();
+  call->submission = std::move(parsed.submission);
+  call->wait = parsed.wait;
+  call->caller = caller;
+  call->idempotency_key = idempotency_key;
+  call->done = std::move(done);
+  if (idempotency_key.empty()) {
+    call->id = base::RandomId();
+    SubmitNew(call);
+  } else {
+    call->request_hash = job::HashSecret(body);
+    call->submission.request_hash = call->request_hash;
+    FindId(call);
+  }
 }
 
-void Service::SubmitBatch(std::string_view body, std::string tenant,
-                          std::function<void(std::optional<Batch>, Refusal)> done) {
+// A job with an idempotency key has an id that is derived from it. So the stores, which have each
+// id once, make the job and remember the key in one step, and forget both together.
+void Service::FindId(const std::shared_ptr<Call>& call) {
+  if (secret_.empty() && store_.keys() != nullptr) {
+    store_.keys()->Secret([this, call](const base::Result<std::string>& secret) {
+      if (!secret) {
+        call->Refuse(FromStore(secret.error()));
+        return;
+      }
+      secret_ = *secret;
+      FindId(call);
+    });
+    return;
+  }
+  call->id = job::DeriveId(secret_, call->caller.tenant, call->idempotency_key);
+  FindEarlier(call);
+}
+
+void Service::FindEarlier(const std::shared_ptr<Call>& call) {
+  store_.Get(call->id, [this, call](const base::Result<job::Job>& earlier) {
+    const bool absent = !earlier && earlier.error().kind == base::ErrorKind::kNotFound;
+    if (absent && !call->tried) {
+      SubmitNew(call);
+    } else if (absent) {
+      // It has expired, and its record is about to go.
+      call->Refuse({Refusal::Kind::kUnavailable,
+                    "the job of this Idempotency-Key has just expired, try again later",
+                    {}});
+    } else if (!earlier) {
+      call->Refuse(FromStore(earlier.error()));
+    } else if (earlier->submission.request_hash != call->request_hash) {
+      call->Refuse(
+          {Refusal::Kind::kConflict, "this Idempotency-Key has come with another body before", {}});
+    } else {
+      call->done(Accepted{*earlier, call->wait}, {}, {});
+    }
+  });
+}
+
+void Service::SubmitNew(const std::shared_ptr<Call>& call) {
+  TakeRate(call->caller, 1, [this, call](base::Result<RateLeft> rate) {
+    if (!rate) {
+      call->Refuse(FromStore(rate.error()));
+      return;
+    }
+    const RateLeft left = *rate;
+    if (left && left->granted == 0) {
+      call->Refuse(TooFast(*left), left);
+      return;
+    }
+    call->tried = true;
+    // The id of a job with an idempotency key may be given out to another call at any time.
+    const bool later = call->wait > 0 && call->idempotency_key.empty();
+    Admit(call->id, std::move(call->submission), call->caller,
+          later ? job::Durability::kLater : job::Durability::kAtOnce,
+          [this, call, left](const base::Result<job::Job>& job) {
+            if (job) {
+              call->done(Accepted{*job, call->wait}, {}, left);
+            } else if (job.error().kind == base::ErrorKind::kConflict &&
+                       !call->idempotency_key.empty()) {
+              FindEarlier(call);  // another call with the key was faster
+            } else {
+              call->Refuse(FromStore(job.error()), left);
+            }
+          });
+  });
+}
+
+// A batch that is being submitted.
+struct Service::BatchUnderWay {
+  Batch batch;
+  std::vector<std::optional<job::Submission>> accepted;  // in their places
+  size_t left = 1;                                       // what has not been answered; one is ours
+  std::function<void(std::optional<Batch>, Refusal, RateLeft)> done;
+  RateLeft rate;
+
+  void Answered() {
+    if (--left == 0) {
+      done(std::move(batch), {}, rate);
+    }
+  }
+};
+
+void Service::SubmitBatch(std::string_view body, const Caller& caller,
+                          std::function<void(std::optional<Batch>, Refusal, RateLeft)> done) {
   job::ParsedBatch parsed;
   job::ParseError error;
   if (!job::ParseBatch(body, &parsed, &error)) {
-    done(std::nullopt, FromParser(std::move(error)));
+    done(std::nullopt, FromParser(std::move(error)), {});
     return;
   }
   if (parsed.wait > options_.max_wait) {
-    done(std::nullopt, Invalid({WaitTooLong()}));
+    done(std::nullopt, Invalid({WaitTooLong()}), {});
     return;
   }
-
-  struct State {
-    Batch batch;
-    size_t left = 0;
-    std::function<void(std::optional<Batch>, Refusal)> done;
-  };
-
-  const auto state = std::make_shared<State>();
+  const auto state = std::make_shared<BatchUnderWay>();
   state->batch.jobs.resize(parsed.jobs.size());
   state->batch.wait = parsed.wait;
+  state->accepted.resize(parsed.jobs.size());
   state->done = std::move(done);
-  // The store gathers what is submitted in one turn of the loop: one durable write for all.
-  state->left = 1;
-  const auto answered = [state] {
-    if (--state->left == 0) {
-      state->done(std::move(state->batch), {});
-    }
-  };
+  int64_t good = 0;
   for (size_t i = 0; i < parsed.jobs.size(); ++i) {
     job::ParsedSubmission& one = parsed.jobs[i].parsed;
     std::vector<job::FieldError> errors = std::move(parsed.jobs[i].errors);
     if (errors.empty()) {
-      errors = Validate(options_, languages_, &one.submission, one.has_code);
+      errors = Validate(options_, languages_, caller.key.get(), &one.submission, one.has_code);
     }
-    BatchOutcome& outcome = state->batch.jobs[i];
-    if (!errors.empty()) {
-      outcome.refusal = Invalid(std::move(errors));
-      continue;
+    if (errors.empty()) {
+      state->accepted[i] = std::move(one.submission);
+      ++good;
+    } else {
+      state->batch.jobs[i].refusal = Invalid(std::move(errors));
     }
-    ++state->left;
-    Admit(std::move(one.submission), tenant, parsed.wait,
-          [&outcome, answered](std::optional<job::Job> job, Refusal refusal) {
-            outcome.job = std::move(job);
-            outcome.refusal = std::move(refusal);
-            answered();
-          });
   }
-  answered();
+  TakeRate(caller, good, [this, caller, state](base::Result<RateLeft> rate) {
+    state->rate = rate ? *rate : RateLeft();
+    AdmitBatch(caller, state, rate ? base::Result<void>() : rate.error());
+  });
 }
 
-void Service::Get(std::string id, OnJob done) {
+// `rate`: why it could not be asked.
+void Service::AdmitBatch(const Caller& caller, const std::shared_ptr<BatchUnderWay>& state,
+                         const base::Result<void>& rate) {
+  int64_t granted = 0;
+  // The store gathers what is submitted in one turn of the loop: one durable write for all.
+  for (size_t i = 0; i < state->accepted.size(); ++i) {
+    if (!state->accepted[i]) {
+      continue;
+    }
+    BatchOutcome& outcome = state->batch.jobs[i];
+    if (!rate) {
+      outcome.refusal = FromStore(rate.error());
+      continue;
+    }
+    if (state->rate && granted == state->rate->granted) {
+      outcome.refusal = TooFast(*state->rate);
+      continue;
+    }
+    ++granted;
+    ++state->left;
+    Admit(base::RandomId(), std::move(*state->accepted[i]), caller,
+          state->batch.wait > 0 ? job::Durability::kLater : job::Durability::kAtOnce,
+          [&outcome, state](const base::Result<job::Job>& job) {
+            if (job) {
+              outcome.job = *job;
+            } else {
+              outcome.refusal = FromStore(job.error());
+            }
+            state->Answered();
+          });
+  }
+  state->Answered();
+}
+
+void Service::Get(std::string id, const Caller& caller, OnJob done) {
   if (!LooksLikeId(id)) {
     done(nullptr, NotFound());
     return;
   }
   const auto [entry, first] = readings_.try_emplace(id);
   // What is under way may have been read before the change that the caller has heard of.
-  (first ? entry->second.now : entry->second.next).push_back(std::move(done));
+  (first ? entry->second.now : entry->second.next)
+      .push_back([caller, done = std::move(done)](const std::shared_ptr<const job::Job>& job,
+                                                  const Refusal& refusal) {
+        const bool hidden = job && !MaySee(caller, job->tenant);
+        done(hidden ? nullptr : job, hidden ? NotFound() : refusal);
+      });
   if (first) {
     Read(id);
   }
@@ -200,25 +350,32 @@ void Service::Read(const std::string& id) {
   });
 }
 
-void Service::Cancel(std::string id, std::function<void(std::optional<job::Job>, Refusal)> done) {
-  if (!LooksLikeId(id)) {
-    done(std::nullopt, NotFound());
-    return;
-  }
-  store_.Cancel(std::move(id), [done = std::move(done)](base::Result<job::Job> result) {
-    if (result) {
-      done(std::move(*result), {});
-    } else {
-      done(std::nullopt, FromStore(result.error()));
-    }
-  });
+void Service::Cancel(std::string id, const Caller& caller,
+                     std::function<void(std::optional<job::Job>, Refusal)> done) {
+  // Whose a job is never changes, so that looking first is enough.
+  Get(id, caller,
+      [this, id, done = std::move(done)](const std::shared_ptr<const job::Job>& job,
+                                         const Refusal& refusal) {
+        if (!job) {
+          done(std::nullopt, refusal);
+          return;
+        }
+        store_.Cancel(id, [done](base::Result<job::Job> result) {
+          if (result) {
+            done(std::move(*result), {});
+          } else {
+            done(std::nullopt, FromStore(result.error()));
+          }
+        });
+      });
 }
 
-void Service::List(job::ListQuery query,
+void Service::List(job::ListQuery query, const Caller& caller,
                    std::function<void(std::optional<job::ListPage>, Refusal)> done) {
   if (const language::Language* found = languages_.Find(query.language); found != nullptr) {
     query.language = found->id;
   }
+  query.tenant = caller.tenant;
   store_.List(std::move(query), [done = std::move(done)](base::Result<job::ListPage> result) {
     if (result) {
       done(std::move(*result), {});

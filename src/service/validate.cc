@@ -17,10 +17,15 @@ constexpr int64_t kMinOpenFiles = 16;
 
 using Errors = std::vector<job::FieldError>;
 
-std::string AcceptedLanguages(const language::Registry& languages) {
+bool Allows(const job::Key* key, const std::string& language) {
+  return key == nullptr || key->languages.empty() ||
+         std::find(key->languages.begin(), key->languages.end(), language) != key->languages.end();
+}
+
+std::string AcceptedLanguages(const language::Registry& languages, const job::Key* key) {
   std::string ids;
   for (const language::Language& l : languages.all()) {
-    if (l.available) {
+    if (l.available && Allows(key, l.id)) {
       ids += (ids.empty() ? "" : ", ") + l.id;
     }
   }
@@ -28,11 +33,11 @@ std::string AcceptedLanguages(const language::Registry& languages) {
 }
 
 // Null, with an error, when jobs in it cannot be run.
-const language::Language* FindLanguage(const language::Registry& languages, const std::string& name,
-                                       Errors* errors) {
+const language::Language* FindLanguage(const language::Registry& languages, const job::Key* key,
+                                       const std::string& name, Errors* errors) {
   const language::Language* found = languages.Find(name);
-  if (found == nullptr) {
-    errors->push_back({"language", AcceptedLanguages(languages)});
+  if (found == nullptr || !Allows(key, found->id)) {
+    errors->push_back({"language", AcceptedLanguages(languages, key)});
     return nullptr;
   }
   if (found->available) {
@@ -90,6 +95,42 @@ void CheckLimits(const Options& options, const job::Submission& s, Errors* error
   number("limits.output_bytes", s.limits.output_bytes, 1, max.output_bytes);
   number("limits.file_bytes", s.limits.file_bytes, kMinFileBytes, max.file_bytes);
   number("limits.open_files", s.limits.open_files, kMinOpenFiles, max.open_files);
+}
+
+// Calls `with(field)` for each limit that a request may ask for.
+template <typename With>
+void ForEachLimit(With with) {
+  with(&job::Limits::cpu_time);
+  with(&job::Limits::memory_bytes);
+  with(&job::Limits::processes);
+  with(&job::Limits::output_bytes);
+  with(&job::Limits::file_bytes);
+  with(&job::Limits::open_files);
+}
+
+// The maxima for the jobs of a key.
+Options OfKey(Options options, const job::Key& key) {
+  const auto lower = [](int64_t* max, int64_t of_key) {
+    if (of_key > 0) {
+      *max = std::min(*max, of_key);
+    }
+  };
+  lower(&options.max_timeout, key.max_timeout);
+  ForEachLimit([&](auto limit) { lower(&(options.max_limits.*limit), key.max_limits.*limit); });
+  return options;
+}
+
+// What is not asked for must not become more than the key may have.
+void AskForLess(const Options& options, const job::Key& key, job::Submission* s) {
+  const auto ask = [](int64_t* asked, int64_t unasked, int64_t of_key) {
+    if (*asked == 0 && of_key > 0 && (unasked == 0 || unasked > of_key)) {
+      *asked = of_key;
+    }
+  };
+  ask(&s->timeout, options.default_timeout, key.max_timeout);
+  ForEachLimit([&](auto limit) {
+    ask(&(s->limits.*limit), options.default_limits.*limit, key.max_limits.*limit);
+  });
 }
 
 std::string PathField(size_t index) {
@@ -187,11 +228,17 @@ void CheckCompilerArgs(const language::Language& language, const job::Submission
 }  // namespace
 
 std::vector<job::FieldError> Validate(const Options& options, const language::Registry& languages,
-                                      job::Submission* submission, bool has_code) {
+                                      const job::Key* key, job::Submission* submission,
+                                      bool has_code) {
   Errors errors;
-  const language::Language* language = FindLanguage(languages, submission->language, &errors);
+  const language::Language* language = FindLanguage(languages, key, submission->language, &errors);
   CheckSizes(options, *submission, &errors);
-  CheckLimits(options, *submission, &errors);
+  if (key != nullptr) {
+    CheckLimits(OfKey(options, *key), *submission, &errors);
+    AskForLess(options, *key, submission);
+  } else {
+    CheckLimits(options, *submission, &errors);
+  }
   if (language != nullptr) {
     submission->language = language->id;
     CheckCompilerArgs(*language, *submission, &errors);

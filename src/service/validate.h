@@ -3,15 +3,18 @@
 #include <vector>
 
 #include "job/json.h"
+#include "job/key.h"
 #include "language/language.h"
 #include "service/service.h"
 
 namespace service {
 
-// Checks of a submission what depends on configuration, and brings it into the form that is stored:
-// the language canonical, the entrypoint named, its content in `code` and the other files in
-// `files`. Returns what is wrong; then the submission is not to be used.
+// Checks of a submission what depends on configuration and on the caller's key (null: none), and
+// brings it into the form that is stored: the language canonical, the entrypoint named, its content
+// in `code` and the other files in `files`; what it does not ask for and the key gives less of than
+// everybody gets is asked for. Returns what is wrong; then the submission is not to be used.
 std::vector<job::FieldError> Validate(const Options& options, const language::Registry& languages,
-                                      job::Submission* submission, bool has_code);
+                                      const job::Key* key, job::Submission* submission,
+                                      bool has_code);
 
 }  // namespace service

@@ -43,7 +43,8 @@ class ValidateTest : public testing::Test {
   // The wrong fields, joined by commas.
   std::string Wrong(bool has_code) {
     std::string fields;
-    for (const job::FieldError& error : Validate(options_, languages_, &submission_, has_code)) {
+    for (const job::FieldError& error :
+         Validate(options_, languages_, key_, &submission_, has_code)) {
       EXPECT_FALSE(error.message.empty());
       fields += (fields.empty() ? "" : ",") + error.field;
     }
@@ -53,6 +54,7 @@ class ValidateTest : public testing::Test {
   language::Registry languages_;
   Options options_;
   job::Submission submission_;
+  const job::Key* key_ = nullptr;
 };
 
 TEST_F(ValidateTest, CodeAloneIsTheLanguagesSource) {
@@ -152,6 +154,41 @@ TEST_F(ValidateTest, NamesAnUnknownLanguageBesideTheRest) {
   submission_.language = "cobol";
   submission_.timeout = options_.max_timeout + 1;
   EXPECT_EQ(Wrong(true), "language,timeout");
+}
+
+TEST_F(ValidateTest, AKeyAllowsItsLanguagesOnly) {
+  job::Key key;
+  key.languages = {"native"};
+  key_ = &key;
+  EXPECT_EQ(Wrong(true), "language");
+  submission_.language = "native";
+  EXPECT_EQ(Wrong(true), "");
+}
+
+TEST_F(ValidateTest, AKeysMaximaLowerThoseOfAll) {
+  job::Key key;
+  key.max_timeout = base::kSecond;
+  key.max_limits.memory_bytes = 32 << 20;
+  key.max_limits.processes = 1000;
+  key_ = &key;
+  submission_.timeout = 2 * base::kSecond;
+  submission_.limits.memory_bytes = 33 << 20;
+  submission_.limits.processes = 11;  // more than anybody may
+  EXPECT_EQ(Wrong(true), "timeout,limits.memory_bytes,limits.processes");
+}
+
+TEST_F(ValidateTest, WhatIsNotAskedForIsNoMoreThanTheKeyMayHave) {
+  options_.default_timeout = 3 * base::kSecond;
+  options_.default_limits.memory_bytes = 16 << 20;
+  job::Key key;
+  key.max_timeout = base::kSecond;
+  key.max_limits.memory_bytes = 32 << 20;
+  key.max_limits.cpu_time = base::kMillisecond;  // unasked nothing bounds it
+  key_ = &key;
+  EXPECT_EQ(Wrong(true), "");
+  EXPECT_EQ(submission_.timeout, base::kSecond);
+  EXPECT_EQ(submission_.limits.memory_bytes, 0);  // the service's own is less
+  EXPECT_EQ(submission_.limits.cpu_time, base::kMillisecond);
 }
 
 }  // namespace

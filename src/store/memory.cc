@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "store/local_keys.h"
 #include "store/output_log.h"
 #include "store/rules.h"
 #include "store/stores.h"
@@ -47,7 +48,8 @@ class MemoryStore final : public job::Store {
         post_(std::move(post)),
         clock_(clock ? clock : base::WallNow),
         lease_clock_(clock ? clock : base::MonotonicNow),
-        output_(post_, lease_clock_) {}
+        output_(post_, lease_clock_),
+        keys_(post_, lease_clock_) {}
 
   void Submit(job::Job job, job::Durability /*durability*/, Callback<void> done) override {
     Answer(std::move(done), DoSubmit(std::move(job)));
@@ -72,8 +74,13 @@ class MemoryStore final : public job::Store {
     const base::Nanos now = lease_clock_();
     Requeue(now);
     std::vector<job::Lease> leases;
-    while (!queued_.empty() && static_cast<int>(leases.size()) < max) {
+    while (queued_.Next() != nullptr && static_cast<int>(leases.size()) < max) {
+      if (IsFull((*queued_.Next())->job)) {
+        queued_.Hold((*queued_.Next())->job.tenant);
+        continue;
+      }
       Record& record = *queued_.Pop();
+      ++running_of_[record.job.tenant];
       record.token = ++last_token_;
       record.job.run = record.token;
       record.lease_until = now + options_.lease_time;
@@ -169,6 +176,8 @@ class MemoryStore final : public job::Store {
 
   std::string_view name() const override { return "memory"; }
 
+  job::KeyStore* keys() override { return &keys_; }
+
  private:
   // Posts the answer, then what the call changed for others.
   template <typename T>
@@ -190,6 +199,9 @@ class MemoryStore final : public job::Store {
   Result<void> DoSubmit(job::Job job) {
     if (static_cast<int64_t>(queued_.size()) >= options_.max_queued) {
       return QueueFull();
+    }
+    if (job.max_queued > 0 && static_cast<int64_t>(queued_.size(job.tenant)) >= job.max_queued) {
+      return TenantQueueFull();
     }
     const std::string id = job.id;
     const auto [entry, inserted] = records_.try_emplace(id);
@@ -279,9 +291,19 @@ class MemoryStore final : public job::Store {
   void EndLease(Record& record) {
     if (running_.erase(&record) > 0) {
       events_.leases.emplace_back(record.job.id, 0);
+      if (const auto of = running_of_.find(record.job.tenant); --of->second == 0) {
+        running_of_.erase(of);
+      }
+      events_.queued = queued_.Release(record.job.tenant) || events_.queued;
     }
     record.token = 0;
     record.lease_until = 0;
+  }
+
+  // Whether as many jobs of its tenant run as may.
+  bool IsFull(const job::Job& job) const {
+    const auto of = running_of_.find(job.tenant);
+    return job.max_running > 0 && of != running_of_.end() && of->second >= job.max_running;
   }
 
   // Ends the lease without an outcome.
@@ -337,6 +359,8 @@ class MemoryStore final : public job::Store {
   ByTime by_time_;
   TurnQueue<Record*> queued_;
   std::set<Record*> running_;
+  std::unordered_map<std::string, int64_t> running_of_;  // tenants of which jobs run: how many
+  LocalKeys keys_;
   std::multimap<base::Nanos, std::string> finished_;
 };
 

@@ -11,10 +11,12 @@ struct RedisScripts {
   RedisScript cancel;
   RedisScript finish;
   RedisScript get;
+  RedisScript keys;
   RedisScript lease;
   RedisScript list;
   RedisScript output;
   RedisScript publish;
+  RedisScript rate;
   RedisScript release;
   RedisScript renew;
   RedisScript submit;

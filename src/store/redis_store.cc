@@ -13,6 +13,7 @@
 #include "job/json.h"
 #include "store/redis_checks.h"
 #include "store/redis_jobs.h"
+#include "store/redis_keys.h"
 #include "store/redis_messages.h"
 #include "store/redis_output.h"
 #include "store/redis_scripts.h"
@@ -54,7 +55,8 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
         commands_(loop, options_.redis, "code-sandbox-" + node_, CommandEvents()),
         messages_(loop, options_.redis, "code-sandbox-events-" + node_, Channels(),
                   MessageEvents()),
-        output_(loop, commands_, options_.jobs.lease_time) {
+        output_(loop, commands_, options_.jobs.lease_time),
+        keys_(commands_) {
     commands_.Start();
   }
 
@@ -62,12 +64,15 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
     const job::Submission& s = job.submission;
     commands_.Run(Scripts().submit,
                   {job.id, job.tenant, to_string(s.priority), s.language, to_string(job.created_at),
-                   job::EncodeSubmission(s), to_string(options_.jobs.max_queued)},
+                   job::EncodeSubmission(s), to_string(options_.jobs.max_queued),
+                   to_string(job.max_queued), to_string(job.max_running)},
                   [done = std::move(done)](const Result<RedisReply>& reply) {
                     if (!reply) {
                       done(reply.error());
                     } else if (reply->IsText("full")) {
                       done(QueueFull());
+                    } else if (reply->IsText("tenant full")) {
+                      done(TenantQueueFull());
                     } else if (reply->IsText("conflict")) {
                       done(DuplicateId());
                     } else {
@@ -223,6 +228,8 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
   WatchList& watchers() { return watchers_; }
 
   RedisOutput& output() { return output_; }
+
+  RedisKeys& keys() { return keys_; }
 
  private:
   // Answers what Redis need not be asked.
@@ -403,6 +410,7 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
   RedisClient commands_;
   RedisMessages messages_;
   RedisOutput output_;
+  RedisKeys keys_;
 };
 
 RedisStore::RedisStore(boost::asio::io_context& loop, RedisStoreOptions options)
@@ -478,6 +486,27 @@ job::Store::WatchHandle RedisStore::WatchOutput(std::string id, job::OutputPosit
 
 void RedisStore::OnQueued(std::function<void()> listener) {
   impl_->watchers().OnQueued(std::move(listener));
+}
+
+void RedisStore::ReadKeys(std::optional<uint64_t> known, Callback<job::KeySet> done) {
+  impl_->keys().Read(known, std::move(done));
+}
+
+void RedisStore::AddKey(job::Key key, Callback<void> done) {
+  impl_->keys().Add(key, std::move(done));
+}
+
+void RedisStore::RemoveKey(std::string id, Callback<void> done) {
+  impl_->keys().Remove(id, std::move(done));
+}
+
+void RedisStore::Secret(Callback<std::string> done) {
+  impl_->keys().Secret(std::move(done));
+}
+
+void RedisStore::TakeRate(std::string name, job::Rate rate, int64_t wanted,
+                          Callback<job::RateState> done) {
+  impl_->keys().TakeRate(name, rate, wanted, std::move(done));
 }
 
 void RedisStore::Announce(const job::Worker& worker, Callback<void> done) {

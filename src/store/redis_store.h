@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "job/fleet.h"
+#include "job/key_store.h"
 #include "job/store.h"
 #include "store/redis_client.h"
 
@@ -25,7 +26,7 @@ struct RedisStoreOptions {
 // comes back by itself, and answers kUnavailable while Redis is away. Submitted jobs are as durable
 // as Redis is configured to be; what it is configured to is checked and logged. Recover does
 // nothing, as others may be running what runs. `loop` must outlive it.
-class RedisStore final : public job::Store, public job::Fleet {
+class RedisStore final : public job::Store, public job::Fleet, public job::KeyStore {
  public:
   RedisStore(boost::asio::io_context& loop, RedisStoreOptions options);
   ~RedisStore() override;
@@ -51,6 +52,15 @@ class RedisStore final : public job::Store, public job::Fleet {
   void OnQueued(std::function<void()> listener) override;
 
   std::string_view name() const override { return "redis"; }
+
+  job::KeyStore* keys() override { return this; }
+
+  void ReadKeys(std::optional<uint64_t> known, Callback<job::KeySet> done) override;
+  void AddKey(job::Key key, Callback<void> done) override;
+  void RemoveKey(std::string id, Callback<void> done) override;
+  void Secret(Callback<std::string> done) override;
+  void TakeRate(std::string name, job::Rate rate, int64_t wanted,
+                Callback<job::RateState> done) override;
 
   void Announce(const job::Worker& worker, Callback<void> done) override;
   void Leave(std::string name) override;

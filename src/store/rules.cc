@@ -3,10 +3,16 @@
 #include <charconv>
 #include <limits>
 
+#include "job/key.h"
+
 namespace store {
 
 base::Error QueueFull() {
   return {base::ErrorKind::kExhausted, "the queue is full", 0};
+}
+
+base::Error TenantQueueFull() {
+  return {base::ErrorKind::kExhausted, "the key has as many jobs in the queue as it may", 0};
 }
 
 base::Error DuplicateId() {
@@ -15,6 +21,19 @@ base::Error DuplicateId() {
 
 base::Error NoSuchJob() {
   return {base::ErrorKind::kNotFound, "no such job", 0};
+}
+
+base::Error NoSuchKey() {
+  return {base::ErrorKind::kNotFound, "no such key", 0};
+}
+
+base::Error DuplicateKey() {
+  return {base::ErrorKind::kConflict, "a key with this id exists", 0};
+}
+
+base::Error TooManyKeys() {
+  return {base::ErrorKind::kExhausted,
+          "there are " + std::to_string(job::kMaxKeys) + " keys already: revoke some first", 0};
 }
 
 base::Error StaleToken() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,9 +13,16 @@
 namespace store {
 
 base::Error QueueFull();
+base::Error TenantQueueFull();
 base::Error DuplicateId();
 base::Error NoSuchJob();
+base::Error NoSuchKey();
+base::Error DuplicateKey();
+base::Error TooManyKeys();
 base::Error StaleToken();
+
+// Random bytes of KeyStore::Secret, before they are made text.
+constexpr size_t kStoreSecretBytes = 32;
 
 // Why a job failed whose lease expired once too often.
 std::string AttemptsUsedUp(int64_t attempts);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/unique_fd.h"
+#include "store/local_keys.h"
 #include "store/output_log.h"
 #include "store/sqlite_jobs.h"
 #include "store/stores.h"
@@ -109,13 +110,14 @@ Events RunBatch(SqliteJobs& jobs, const Tasks& tasks) {
   return events ? std::move(*events) : fail_all(events.error());
 }
 
-class SqliteStore final : public job::Store {
+class SqliteStore final : public job::Store, public job::KeyStore {
  public:
   SqliteStore(base::UniqueFd lock, std::unique_ptr<SqliteJobs> jobs, Post post, Clock clock)
       : lock_(std::move(lock)),
         jobs_(std::move(jobs)),
         post_(std::move(post)),
-        output_(post_, clock ? std::move(clock) : base::MonotonicNow),
+        output_(post_, clock ? clock : base::MonotonicNow),
+        rates_(post_, clock ? std::move(clock) : base::MonotonicNow),
         thread_([this] { Run(); }) {}
 
   // Finishes what is waiting, so that a result handed over just before is not lost; drops answers.
@@ -242,6 +244,36 @@ class SqliteStore final : public job::Store {
 
   std::string_view name() const override { return "sqlite"; }
 
+  job::KeyStore* keys() override { return this; }
+
+  void ReadKeys(std::optional<uint64_t> known, Callback<job::KeySet> done) override {
+    EnqueueUnlessFull<job::KeySet>(
+        Synced::kNever, [known](SqliteJobs& jobs) { return jobs.keys().Read(known); },
+        std::move(done));
+  }
+
+  void AddKey(job::Key key, Callback<void> done) override {
+    EnqueueUnlessFull<void>(
+        Synced::kAlways, [key = std::move(key)](SqliteJobs& jobs) { return jobs.keys().Add(key); },
+        std::move(done));
+  }
+
+  void RemoveKey(std::string id, Callback<void> done) override {
+    EnqueueUnlessFull<void>(
+        Synced::kAlways, [id = std::move(id)](SqliteJobs& jobs) { return jobs.keys().Remove(id); },
+        std::move(done));
+  }
+
+  void Secret(Callback<std::string> done) override {
+    EnqueueUnlessFull<std::string>(
+        Synced::kAlways, [](SqliteJobs& jobs) { return jobs.keys().Secret(); }, std::move(done));
+  }
+
+  void TakeRate(std::string name, job::Rate rate, int64_t wanted,
+                Callback<job::RateState> done) override {
+    rates_.Take(name, rate, wanted, std::move(done));
+  }
+
  private:
   bool IsFull() {
     const std::lock_guard<std::mutex> guard(mutex_);
@@ -315,6 +347,7 @@ class SqliteStore final : public job::Store {
   const Post post_;
   WatchList watchers_;
   OutputLog output_;
+  LocalRates rates_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   std::mutex mutex_;
@@ -337,12 +370,10 @@ Result<base::UniqueFd> OpenPrivate(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<job::Store>> OpenSqliteStore(const std::string& path,
-                                                    job::StoreOptions options, Post post,
-                                                    Clock clock) {
+Result<base::UniqueFd> LockDatabase(const std::string& path) {
   Result<base::UniqueFd> lock = OpenPrivate(path + ".lock");
   if (!lock) {
-    return lock.error();
+    return lock;
   }
   if (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) {
@@ -351,13 +382,18 @@ Result<std::unique_ptr<job::Store>> OpenSqliteStore(const std::string& path,
     }
     return base::SysError("flock " + path + ".lock", errno);
   }
-  {
-    // SQLite gives its other files the mode of this one. Closing is safe here: nothing of SQLite
-    // holds a POSIX lock on the file yet, which any close would drop.
-    Result<base::UniqueFd> file = OpenPrivate(path);
-    if (!file) {
-      return file.error();
-    }
+  // SQLite gives its other files the mode of this one. Closing is safe here: nothing of SQLite
+  // holds a POSIX lock on the file yet, which any close would drop.
+  const Result<base::UniqueFd> file = OpenPrivate(path);
+  return file ? std::move(lock) : Result<base::UniqueFd>(file.error());
+}
+
+Result<std::unique_ptr<job::Store>> OpenSqliteStore(const std::string& path,
+                                                    job::StoreOptions options, Post post,
+                                                    Clock clock) {
+  Result<base::UniqueFd> lock = LockDatabase(path);
+  if (!lock) {
+    return lock.error();
   }
   Result<std::unique_ptr<SqliteJobs>> jobs = SqliteJobs::Open(path, options, clock);
   if (!jobs) {

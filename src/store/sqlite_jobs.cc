@@ -140,13 +140,21 @@ Result<void> SqliteJobs::Submit(const job::Job& job, job::Durability durability)
   if (counts_.queued >= options_.max_queued) {
     return QueueFull();
   }
+  if (job.max_queued > 0) {
+    Statement count = db_->Use(kCountQueued);
+    const bool full =
+        count.Bind(job.tenant).Bind(job.max_queued).Next() && count.Int(0) >= job.max_queued;
+    if (const Result<void> status = count.status(); !status || full) {
+      return status ? TenantQueueFull() : status;
+    }
+  }
   const std::string submission = job::EncodeSubmission(job.submission);
   Statement insert = db_->Use(
       "INSERT INTO jobs (id, status, created_at, started_at, finished_at, attempts, token,"
-      " lease_until, worker, error, tenant, language, priority)"
-      " VALUES (?, 0, ?, 0, 0, ?, 0, 0, '', '', ?, ?, ?) RETURNING place");
+      " lease_until, worker, error, tenant, language, priority, max_running)"
+      " VALUES (?, 0, ?, 0, 0, ?, 0, 0, '', '', ?, ?, ?, ?) RETURNING place");
   insert.Bind(job.id).Bind(job.created_at).Bind(job.attempts).Bind(job.tenant);
-  insert.Bind(job.submission.language).Bind(job.submission.priority);
+  insert.Bind(job.submission.language).Bind(job.submission.priority).Bind(job.max_running);
   if (!insert.Next()) {
     const Result<void> status = insert.status();
     return status || status.error().kind != base::ErrorKind::kConflict ? status : DuplicateId();
@@ -175,6 +183,12 @@ Result<void> SqliteJobs::Sync() {
 
 Result<void> SqliteJobs::TakeTurns(const std::string& tenant) {
   return db_->Use(kTakeTurns).Bind(tenant).Run();
+}
+
+Result<void> SqliteJobs::LetNextRun(const std::string& tenant) {
+  Result<void> done = TakeTurns(tenant);
+  events_.queued = events_.queued || (done && db_->changes() > 0);
+  return done;
 }
 
 Result<job::Job> SqliteJobs::Get(const std::string& id) {
@@ -258,9 +272,10 @@ Result<std::vector<job::Lease>> SqliteJobs::LeaseJobs(const std::string& worker,
     {
       Statement next = db_->Use(kNextTurn);
       if (!next.Next()) {
-        const Result<void> end = next.status();
-        return end ? base::Internal("database: jobs are queued, but it is nobody's turn")
-                   : end.error();
+        if (const Result<void> end = next.status(); !end) {
+          return end.error();
+        }
+        break;  // as many jobs run as may of all tenants that have queued ones
       }
       turn = next.Int(0);
       tenant = next.Text(1);
@@ -363,7 +378,7 @@ Result<void> SqliteJobs::Finish(const std::string& id, uint64_t token,
   }
   Statement update = db_->Use(
       "UPDATE jobs SET status = ?, finished_at = ?, error = ?, token = 0, lease_until = 0"
-      " WHERE id = ? AND token = ? AND status = 1 RETURNING place");
+      " WHERE id = ? AND token = ? AND status = 1 RETURNING place, tenant, max_running");
   update.Bind(static_cast<int64_t>(outcome.status));
   update.Bind(outcome.finished_at != 0 ? outcome.finished_at : clock_());
   update.Bind(outcome.error).Bind(id).Bind(static_cast<int64_t>(token));
@@ -372,12 +387,15 @@ Result<void> SqliteJobs::Finish(const std::string& id, uint64_t token,
     return status ? StaleToken() : status;
   }
   const int64_t place = update.Int(0);
-  if (Result<void> done = update.Run(); !done) {
-    return done;
+  const std::string tenant(update.Text(1));
+  const bool bounded = update.Int(2) > 0;
+  Result<void> done = update.Run();
+  if (done) {
+    LeaseEnded(id);
+    done = bounded ? LetNextRun(tenant) : done;
   }
-  LeaseEnded(id);
-  if (!outcome.result) {
-    return {};
+  if (!done || !outcome.result) {
+    return done;
   }
   const std::string result = job::EncodeResult(*outcome.result);
   return db_->Use("INSERT INTO results VALUES (?, ?)").Bind(place).Bind(result).Run();
@@ -385,14 +403,16 @@ Result<void> SqliteJobs::Finish(const std::string& id, uint64_t token,
 
 Result<void> SqliteJobs::Release(const std::string& id, uint64_t token) {
   {
-    Statement held = db_->Use("SELECT cancel FROM jobs WHERE id = ? AND token = ? AND status = 1");
+    Statement held =
+        db_->Use("SELECT cancel, tenant FROM jobs WHERE id = ? AND token = ? AND status = 1");
     if (!held.Bind(id).Bind(static_cast<int64_t>(token)).Next()) {
       const Result<void> end = held.status();
       return end ? StaleToken() : end;
     }
     if (held.Int(0) != 0) {
       LeaseEnded(id);
-      return db_->Use(kCancel).Bind(clock_()).Bind(id).Run();
+      const Result<void> done = db_->Use(kCancel).Bind(clock_()).Bind(id).Run();
+      return done ? LetNextRun(std::string(held.Text(1))) : done;
     }
   }
   std::string tenant;
@@ -451,50 +471,47 @@ Result<int64_t> SqliteJobs::EndLeases(base::Nanos expired_until) {
     return 0;
   }
   int64_t ended = 0;
+  std::set<std::string> tenants;
+  // Takes the rows that a statement has changed: id and tenant.
+  const auto take = [&](Statement& update, bool queued) {
+    for (; update.Next(); ++ended) {
+      LeaseEnded(std::string(update.Text(0)));
+      tenants.emplace(update.Text(1));
+      counts_.queued += queued ? 1 : 0;
+    }
+    return update.status();
+  };
   {
     Statement cancel = db_->Use(
         "UPDATE jobs SET status = 4, finished_at = ?, token = 0, lease_until = 0"
-        " WHERE status = 1 AND lease_until <= ? AND cancel = 1 RETURNING id");
+        " WHERE status = 1 AND lease_until <= ? AND cancel = 1 RETURNING id, tenant");
     cancel.Bind(clock_()).Bind(expired_until);
-    for (; cancel.Next(); ++ended) {
-      LeaseEnded(std::string(cancel.Text(0)));
-    }
-    if (Result<void> status = cancel.status(); !status) {
-      return status.error();
+    if (Result<void> done = take(cancel, false); !done) {
+      return done.error();
     }
   }
   const std::string error = AttemptsUsedUp(options_.max_attempts);
   {
     Statement fail = db_->Use(
         "UPDATE jobs SET status = 3, finished_at = ?, error = ?, token = 0, lease_until = 0"
-        " WHERE status = 1 AND lease_until <= ? AND attempts >= ? RETURNING id");
+        " WHERE status = 1 AND lease_until <= ? AND attempts >= ? RETURNING id, tenant");
     fail.Bind(clock_()).Bind(error).Bind(expired_until).Bind(options_.max_attempts);
-    for (; fail.Next(); ++ended) {
-      LeaseEnded(std::string(fail.Text(0)));
-    }
-    if (Result<void> status = fail.status(); !status) {
-      return status.error();
+    if (Result<void> done = take(fail, false); !done) {
+      return done.error();
     }
   }
-  std::set<std::string> tenants;
   {
     Statement requeue = db_->Use(
         "UPDATE jobs SET status = 0, started_at = 0, token = 0, lease_until = 0, returned = 1"
         " WHERE status = 1 AND lease_until <= ? RETURNING id, tenant");
     requeue.Bind(expired_until);
-    for (; requeue.Next(); ++ended) {
-      LeaseEnded(std::string(requeue.Text(0)));
-      tenants.emplace(requeue.Text(1));
-      ++counts_.queued;
-      events_.queued = true;
-    }
-    if (Result<void> status = requeue.status(); !status) {
-      return status.error();
+    if (Result<void> done = take(requeue, true); !done) {
+      return done.error();
     }
   }
   for (const std::string& tenant : tenants) {
-    if (Result<void> taken = TakeTurns(tenant); !taken) {
-      return taken.error();
+    if (Result<void> done = LetNextRun(tenant); !done) {
+      return done.error();
     }
   }
   return ended;

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "job/store.h"
 #include "store/sqlite_connection.h"
+#include "store/sqlite_keys.h"
 #include "store/stores.h"
 #include "store/watch_list.h"
 
@@ -57,6 +58,9 @@ class SqliteJobs {
   // program that crashes the machine runs again after each restart, its attempts uncounted.
   bool HasDurableQueued() const { return counts_.queued > static_cast<int64_t>(fresh_.size()); }
 
+  // Its calls belong into the same transaction.
+  SqliteKeys& keys() { return keys_; }
+
  private:
   // What is kept beside the database and must be undone together with it: the counts, and how long
   // the lists of events were.
@@ -70,12 +74,15 @@ class SqliteJobs {
 
   SqliteJobs(std::unique_ptr<Connection> db, job::StoreOptions options, Clock clock)
       : db_(std::move(db)),
+        keys_(*db_),
         options_(options),
         clock_(clock ? clock : base::WallNow),
         lease_clock_(clock ? clock : base::MonotonicNow) {}
 
   base::Result<void> CountJobs();
   base::Result<void> TakeTurns(const std::string& tenant);
+  // After an end of a lease: the tenant may have been waiting for it.
+  base::Result<void> LetNextRun(const std::string& tenant);
   base::Result<std::optional<job::Lease>> LeaseNext(const std::string& worker,
                                                     const std::string& tenant);
   base::Result<int64_t> EndLeases(base::Nanos expired_until);
@@ -85,6 +92,7 @@ class SqliteJobs {
   State Now() const;
 
   std::unique_ptr<Connection> db_;
+  SqliteKeys keys_;
   const job::StoreOptions options_;
   const Clock clock_;        // of the wall
   const Clock lease_clock_;  // starts anew with the machine, as leases do with the process

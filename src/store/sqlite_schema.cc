@@ -57,8 +57,8 @@ constexpr const char* kVersion1 = R"(
 
 // `returned`: 1 when the job was given back or lost its worker. `cancel`: 1 when it runs and is to
 // be killed. `run`: the token of the latest lease, kept after its end. `turns` has a row for each
-// tenant with queued jobs (and perhaps for one without), in the order of their turns: a new row's
-// key is the greatest.
+// tenant with queued jobs that may run (and perhaps for one without), in the order of their turns:
+// a new row's key is the greatest.
 constexpr const char* kVersion2 = R"(
   ALTER TABLE jobs ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
   ALTER TABLE jobs ADD COLUMN language TEXT NOT NULL DEFAULT '';
@@ -76,8 +76,20 @@ constexpr const char* kVersion2 = R"(
   INSERT INTO turns (tenant) SELECT DISTINCT tenant FROM jobs WHERE status = 0;
 )";
 
+// `max_running`: of the job's tenant; 0: no bound. The counter 'keys' counts changes of `keys`.
+// `tell_at`: when the webhook of a final job is due; 0: never; `told`: how often it was tried.
+constexpr const char* kVersion3 = R"(
+  ALTER TABLE jobs ADD COLUMN max_running INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN tell_at INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX jobs_to_tell ON jobs (tell_at) WHERE tell_at > 0 AND status >= 2;
+  CREATE TABLE keys (id TEXT NOT NULL UNIQUE, record TEXT NOT NULL) STRICT;
+  CREATE TABLE secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO counters VALUES ('keys', 0);
+)";
+
 // The n-th takes a database of version n to version n + 1; an empty one has version 0.
-constexpr std::array kSteps = {kVersion1, kVersion2};
+constexpr std::array kSteps = {kVersion1, kVersion2, kVersion3};
 static_assert(kSteps.size() == kSchemaVersion);
 
 static_assert(static_cast<int>(Status::kQueued) == 0 && static_cast<int>(Status::kRunning) == 1 &&
@@ -125,6 +137,22 @@ Result<void> PrepareDatabase(Connection& db) {
     (void)db.Execute("ROLLBACK");
   }
   return done;
+}
+
+Result<void> CheckDatabase(Connection& db) {
+  const Result<int64_t> version = Version(db);
+  if (!version) {
+    return version.error();
+  }
+  if (*version != kSchemaVersion) {
+    return base::Error{base::ErrorKind::kConflict,
+                       "the service that uses it has schema version " + std::to_string(*version) +
+                           ", this program has " + std::to_string(kSchemaVersion) +
+                           ": use the service's own program",
+                       0};
+  }
+  // A writer must not be the one that makes the other's commits less durable.
+  return db.Execute("PRAGMA synchronous = FULL");
 }
 
 }  // namespace store

@@ -9,11 +9,14 @@
 // The tables of the SQLite store and the queries whose cost must not grow with the queue.
 namespace store {
 
-constexpr int64_t kSchemaVersion = 2;
+constexpr int64_t kSchemaVersion = 3;
 
 // Sets the connection up and brings the database to kSchemaVersion, in one transaction. An error
 // when the database is newer.
 base::Result<void> PrepareDatabase(Connection& db);
+
+// Changes nothing: kConflict unless the database has kSchemaVersion.
+base::Result<void> CheckDatabase(Connection& db);
 
 // The tenant whose turn it is.
 constexpr std::string_view kNextTurn = "SELECT turn, tenant FROM turns ORDER BY turn LIMIT 1";
@@ -25,9 +28,16 @@ constexpr std::string_view kNextJob =
 
 // The tenant has had its turn, or has nothing queued: to the end of the round, or out of it.
 constexpr std::string_view kEndTurn = "DELETE FROM turns WHERE turn = ?";
+// A tenant of which as many jobs run as may has no turn.
 constexpr std::string_view kTakeTurns =
-    "INSERT INTO turns (tenant) SELECT ?1 WHERE EXISTS"
-    " (SELECT 1 FROM jobs WHERE status = 0 AND tenant = ?1) ON CONFLICT (tenant) DO NOTHING";
+    "INSERT INTO turns (tenant) SELECT ?1 FROM"
+    " (SELECT max_running FROM jobs WHERE status = 0 AND tenant = ?1"
+    " ORDER BY returned DESC, priority DESC, place LIMIT 1)"
+    " WHERE CASE WHEN max_running = 0 THEN 1 ELSE max_running >"
+    " (SELECT COUNT(*) FROM jobs INDEXED BY jobs_running WHERE status = 1 AND tenant = ?1) END"
+    " ON CONFLICT (tenant) DO NOTHING";
+constexpr std::string_view kCountQueued =
+    "SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE status = 0 AND tenant = ? LIMIT ?)";
 constexpr std::string_view kDropIdle =
     "DELETE FROM turns WHERE tenant = ?1 AND NOT EXISTS"
     " (SELECT 1 FROM jobs WHERE status = 0 AND tenant = ?1)";

@@ -299,7 +299,11 @@ TEST_P(SqliteStore, TheQueriesOfTheQueueUseTheirIndexes) {
   for (const std::string_view query : {kTakeTurns, kDropIdle}) {
     const std::string text = plan(query);
     EXPECT_NE(text.find("jobs_queued (tenant=?)"), std::string::npos) << text;
-    EXPECT_EQ(text.find("SCAN jobs"), std::string::npos) << text;
+    // Those that run are few.
+    const size_t scan = text.find("SCAN jobs");
+    EXPECT_TRUE(scan == std::string::npos ||
+                text.substr(scan).starts_with("SCAN jobs USING INDEX jobs_running"))
+        << text;
   }
   const std::string list = plan(kList);
   EXPECT_NE(list.find("SEARCH jobs USING INDEX jobs_created"), std::string::npos) << list;

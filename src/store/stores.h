@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "base/unique_fd.h"
 #include "job/store.h"
 
 namespace store {
@@ -26,5 +27,9 @@ std::unique_ptr<job::Store> MakeMemoryStore(job::StoreOptions options, Post post
 base::Result<std::unique_ptr<job::Store>> OpenSqliteStore(const std::string& path,
                                                           job::StoreOptions options, Post post,
                                                           Clock clock = {});
+
+// The lock that OpenSqliteStore holds; the database file is there afterwards, mode 0600. kConflict:
+// another process has it.
+base::Result<base::UniqueFd> LockDatabase(const std::string& path);
 
 }  // namespace store

@@ -22,35 +22,56 @@ struct Place {
 };
 
 // A queue in which tenants take turns. Every call is O(log n). A tenant's first job puts it at the
-// end of the round, and so does each turn that it has had.
+// end of the round, and so does each turn that it has had. Tenants that are held have no turns.
 template <typename T>
 class TurnQueue {
  public:
   void Push(const std::string& tenant, Place place, T value) {
-    auto& [turn, jobs] = tenants_[tenant];
-    if (jobs.empty()) {
-      turn = ++last_turn_;
-      round_.emplace(turn, tenant);
+    Tenant& entry = tenants_[tenant];
+    if (entry.jobs.empty()) {
+      Enter(tenant, &entry);
     }
-    jobs.emplace(place, std::move(value));
+    entry.jobs.emplace(place, std::move(value));
     ++size_;
   }
 
-  // Takes the next one. REQUIRES: not empty.
+  // Whose turn it is, and what is next then. Null: nobody has a turn.
+  const T* Next() const {
+    return round_.empty() ? nullptr : &tenants_.at(round_.begin()->second).jobs.begin()->second;
+  }
+
+  // The tenant has no turns until Release; nothing when it has none anyway.
+  void Hold(const std::string& tenant) {
+    if (const auto entry = tenants_.find(tenant);
+        entry != tenants_.end() && entry->second.turn > 0) {
+      round_.erase(std::exchange(entry->second.turn, 0));
+    }
+  }
+
+  // True when the tenant was held: it is at the end of the round now.
+  bool Release(const std::string& tenant) {
+    const auto entry = tenants_.find(tenant);
+    const bool held = entry != tenants_.end() && entry->second.turn == 0;
+    if (held) {
+      Enter(tenant, &entry->second);
+    }
+    return held;
+  }
+
+  // Takes what is next. REQUIRES: Next is not null.
   T Pop() {
     const auto first = round_.begin();
     const std::string tenant = std::move(first->second);
     round_.erase(first);
     const auto entry = tenants_.find(tenant);
-    auto& [turn, jobs] = entry->second;
+    auto& jobs = entry->second.jobs;
     T value = std::move(jobs.begin()->second);
     jobs.erase(jobs.begin());
     --size_;
     if (jobs.empty()) {
       tenants_.erase(entry);
     } else {
-      turn = ++last_turn_;
-      round_.emplace(turn, tenant);
+      Enter(tenant, &entry->second);
     }
     return value;
   }
@@ -67,18 +88,27 @@ class TurnQueue {
     }
   }
 
-  bool empty() const { return size_ == 0; }
-
   size_t size() const { return size_; }
+
+  // Of one tenant.
+  size_t size(const std::string& tenant) const {
+    const auto entry = tenants_.find(tenant);
+    return entry == tenants_.end() ? 0 : entry->second.jobs.size();
+  }
 
  private:
   struct Tenant {
-    uint64_t turn = 0;
+    uint64_t turn = 0;  // 0: held
     std::map<Place, T> jobs;
   };
 
+  void Enter(const std::string& tenant, Tenant* entry) {
+    entry->turn = ++last_turn_;
+    round_.emplace(entry->turn, tenant);
+  }
+
   std::unordered_map<std::string, Tenant> tenants_;
-  std::map<uint64_t, std::string> round_;  // by turn; one entry for each tenant
+  std::map<uint64_t, std::string> round_;  // by turn; one entry for each tenant that is not held
   uint64_t last_turn_ = 0;
   size_t size_ = 0;
 };

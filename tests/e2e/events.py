@@ -27,10 +27,12 @@ class Event:
 class EventReader:
     """A connection to the events of one job. Iterate over it; it ends with the stream."""
 
-    def __init__(self, service, job_id, last_id=None, deadline=60, address="127.0.0.1"):
+    def __init__(self, service, job_id, last_id=None, deadline=60, address="127.0.0.1",
+                 key=None):
         self.connection = socket.create_connection((address, service.port), timeout=deadline)
         self.target = f"/v1/execute/{job_id}/events"
         resume = f"Last-Event-ID: {last_id}\r\n" if last_id is not None else ""
+        resume += f"Authorization: Bearer {key}\r\n" if key is not None else ""
         self.connection.sendall(
             f"GET {self.target} HTTP/1.1\r\nHost: x\r\n{resume}\r\n".encode())
         self.file = self.connection.makefile("rb")

@@ -3,6 +3,7 @@
 local prefix = KEYS[1]
 local state, ring, all = prefix .. ':state', prefix .. ':ring', prefix .. ':all'
 local done, run, idle = prefix .. ':done', prefix .. ':run', prefix .. ':idle'
+local bounded = prefix .. ':bounded'
 local group = 'workers'
 
 -- The server's clock; what nodes think of the time decides nothing.
@@ -59,10 +60,18 @@ end
 -- Given-back jobs come before all priorities; 2^40 submissions fit between two classes.
 local returned_class = 100
 
+-- Whether as many jobs of the tenant run as may, as the job has it.
+local function is_full(id, tenant)
+  local most = redis.call('HGET', job_key(id), 'most')
+  return most and tonumber(redis.call('HGET', bounded, tenant) or 0) >= tonumber(most)
+end
+
 local function enqueue(id, tenant, class, seq, turn)
   redis.call('ZADD', queue_key(tenant), seq - class * 1099511627776, id)
   redis.call('HINCRBY', state, 'queued', 1)
-  if not redis.call('ZSCORE', ring, tenant) then redis.call('ZADD', ring, turn, tenant) end
+  if not redis.call('ZSCORE', ring, tenant) and not is_full(id, tenant) then
+    redis.call('ZADD', ring, turn, tenant)
+  end
 end
 
 local function next_turn() return redis.call('HINCRBY', state, 'turn', 1) end
@@ -73,16 +82,28 @@ local function unqueue(id, tenant)
   if redis.call('EXISTS', queue_key(tenant)) == 0 then redis.call('ZREM', ring, tenant) end
 end
 
-local function drop_entry(entry)
+-- A job of a tenant with a bound does not run any more: another may.
+local function drop_bounded(tenant)
+  if redis.call('HINCRBY', bounded, tenant, -1) <= 0 then redis.call('HDEL', bounded, tenant) end
+  if redis.call('EXISTS', queue_key(tenant)) == 1 and not redis.call('ZSCORE', ring, tenant) then
+    redis.call('ZADD', ring, next_turn(), tenant)
+    wake()
+  end
+end
+
+-- `tenant`: what the entry has as `bounded`, if anything.
+local function drop_entry(entry, tenant)
   redis.call('XACK', run, group, entry)
   redis.call('XDEL', run, entry)
-  if redis.call('XLEN', run) == 0 then redis.call('DEL', run) end
+  if redis.call('XLEN', run) == 0 then redis.call('DEL', run, bounded) end
   redis.call('HINCRBY', state, 'running', -1)
+  if tenant then drop_bounded(tenant) end
 end
 
 -- Ends the ownership of a running job.
 local function drop_lease(id, entry, token)
-  drop_entry(entry)
+  local j = redis.call('HMGET', job_key(id), 'most', 'tenant')
+  drop_entry(entry, j[1] and j[2])
   expire_in(output_key(id, token), output_retention_ms)
 end
 
@@ -138,7 +159,7 @@ local function expire_leases(lease_ms, max_attempts, ttl_ms, grace_ms)
       local j = redis.call('HMGET', job_key(id), 'entry', 'token', 'tenant', 'seq', 'attempts',
         'cancel')
       if j[1] ~= entry[1] then  -- its record is gone: evicted, or deleted by hand
-        drop_entry(entry[1])
+        drop_entry(entry[1], entry[2][4])
         settle(ttl_ms)
       else
         drop_lease(id, entry[1], j[2])

@@ -25,7 +25,10 @@ while #leased < max do
   local tenant = redis.call('ZRANGE', ring, 0, 0)[1]
   if not tenant then break end
   local id = redis.call('ZPOPMIN', queue_key(tenant))[1]
-  if redis.call('EXISTS', queue_key(tenant)) == 0 then
+  local most = id and redis.call('HGET', job_key(id), 'most')
+  if most then redis.call('HINCRBY', bounded, tenant, 1) end
+  local following = redis.call('ZRANGE', queue_key(tenant), 0, 0)[1]
+  if not following or is_full(following, tenant) then
     redis.call('ZREM', ring, tenant)
   else
     redis.call('ZADD', ring, next_turn(), tenant)
@@ -38,7 +41,8 @@ while #leased < max do
         redis.call('XGROUP', 'CREATE', run, group, '$', 'MKSTREAM')
       end
       local token = redis.call('HINCRBY', state, 'token', 1)
-      local entry = redis.call('XADD', run, '*', 'id', id)
+      local entry = most and redis.call('XADD', run, '*', 'id', id, 'bounded', tenant)
+        or redis.call('XADD', run, '*', 'id', id)
       redis.call('HSET', job, 'status', 'running', 'started', now_ns, 'token', token, 'run', token,
         'worker', worker, 'entry', entry, 'call', call)
       redis.call('HINCRBY', job, 'attempts', 1)

@@ -7,7 +7,10 @@ local due = redis.call('ZRANGEBYSCORE', done, '-inf', now_ms, 'LIMIT', 0, 2000)
 for _, member in ipairs(due) do
   redis.call('ZREM', all, member)
   redis.call('ZREM', done, member)
-  redis.call('UNLINK', job_key(string.sub(member, 21)))
+  -- A job with an idempotency key may have been made anew under its id.
+  local id = string.sub(member, 21)
+  local created = redis.call('HGET', job_key(id), 'created')
+  if created and place(created, id) == member then redis.call('UNLINK', job_key(id)) end
 end
 
 -- Consumers of workers that are gone.
