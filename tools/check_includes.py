@@ -21,8 +21,9 @@ ALLOWED = {
     "store": {"base", "job"},
     "executor": {"base", "language", "job", "sandbox"},
     "service": {"base", "language", "job"},
+    "webhook": {"base", "job"},
     "http": {"base", "language", "job", "service"},
-    "app": {"base", "linux", "sandbox", "docker", "language", "job", "store", "executor", "service", "http"},
+    "app": {"base", "linux", "sandbox", "docker", "language", "job", "store", "executor", "service", "webhook", "http"},
 }
 # Headers that only their own module includes, and whose subject is the library itself.
 INTERNAL = {"http/handlers.h", "job/strict_json.h"}

@@ -22,6 +22,7 @@ namespace {
 
 using base::Nanos;
 
+constexpr size_t kMaxWebhookPorts = 64;
 constexpr int64_t kKiB = 1024;
 constexpr int64_t kMiB = 1024 * kKiB;
 constexpr int64_t kGiB = 1024 * kMiB;
@@ -181,6 +182,23 @@ std::optional<std::string> ReadApiKeys(Config& c, const std::string& text) {
   return std::nullopt;
 }
 
+std::optional<std::string> ReadWebhookPorts(Config& c, const std::string& text) {
+  c.http_webhook_ports.clear();
+  for (std::string_view rest = text;;) {
+    const std::string_view one = rest.substr(0, rest.find(','));
+    const auto port = ParseInteger(one);
+    if (!port || *port < 1 || *port > 65535 || c.http_webhook_ports.size() >= kMaxWebhookPorts) {
+      return "up to " + std::to_string(kMaxWebhookPorts) +
+             " port numbers from 1 to 65535, separated by commas";
+    }
+    c.http_webhook_ports.push_back(static_cast<uint16_t>(*port));
+    if (one.size() == rest.size()) {
+      return std::nullopt;
+    }
+    rest.remove_prefix(one.size() + 1);
+  }
+}
+
 std::optional<std::string> ReadRedisAddr(Config& c, const std::string& text) {
   if (!store::ParseRedisAddresses(text)) {
     return "host:port or unix:/path, or several of them separated by commas";
@@ -285,6 +303,23 @@ std::vector<Variable> Variables(const Environment& environment) {
        "File of API keys with their limits (docs/operations.md); read once, before root is given "
        "up",
        Text(&Config::http_api_keys_file, true)},
+      {"HTTP_WEBHOOKS", "off", nullptr,
+       "Whether jobs may have webhooks: off, public (to addresses of the Internet), or all (to "
+       "private and local ones, too)",
+       Choice(&Config::http_webhooks, {"off", "public", "all"})},
+      {"HTTP_WEBHOOK_PORTS", "443,80", nullptr, "Ports that webhooks may go to", ReadWebhookPorts},
+      {"HTTP_WEBHOOK_TIMEOUT", "10s", nullptr, "Time for one request of a webhook",
+       Duration(&Config::http_webhook_timeout, base::kMillisecond, 5 * base::kMinute)},
+      {"HTTP_WEBHOOK_ATTEMPTS", "8", nullptr, "How often one is tried, while its job is kept",
+       Integer(&Config::http_webhook_attempts, 1, 100)},
+      {"HTTP_WEBHOOK_PAUSE", "5s", nullptr,
+       "Pause after the first failure; four times as long after each further one, up to an hour",
+       Duration(&Config::http_webhook_pause, base::kMillisecond, base::kHour)},
+      {"HTTP_WEBHOOK_SECRET", "", "empty", "Signs the webhooks of jobs that bring no secret",
+       Text(&Config::http_webhook_secret, true), true},
+      {"HTTP_WEBHOOK_CA", "", "the system's",
+       "File of the certificate authorities that webhooks' servers may have",
+       Text(&Config::http_webhook_ca, true)},
       {"ROLE", "all", nullptr,
        "all, api (takes jobs and tells of them) or worker (runs them); api and worker need "
        "JOB_STORE=redis. The option --role says the same",

@@ -29,6 +29,13 @@ struct Config {
   std::string http_auth;     // auto, required or off
   std::vector<job::Key> http_api_keys;
   std::string http_api_keys_file;  // empty: none
+  std::string http_webhooks;       // off, public or all
+  std::vector<uint16_t> http_webhook_ports;
+  base::Nanos http_webhook_timeout = 0;
+  int64_t http_webhook_attempts = 0;
+  base::Nanos http_webhook_pause = 0;
+  std::string http_webhook_secret;
+  std::string http_webhook_ca;
 
   std::string role;  // all, api or worker
 

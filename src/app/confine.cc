@@ -101,6 +101,14 @@ Confinement ConfinementFor(const Config& config) {
       out.read_folders.push_back(config.redis_tls_ca.substr(0, slash + 1));
     }
   }
+  if (config.http_webhooks != "off" && config.role != "worker") {
+    out.connect_ports.push_back(kDnsPort);
+    out.connect_ports.insert(out.connect_ports.end(), config.http_webhook_ports.begin(),
+                             config.http_webhook_ports.end());
+    if (const size_t slash = config.http_webhook_ca.rfind('/'); slash != std::string::npos) {
+      out.read_folders.push_back(config.http_webhook_ca.substr(0, slash + 1));
+    }
+  }
   return out;
 }
 

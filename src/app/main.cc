@@ -23,6 +23,7 @@
 #include "app/privileges.h"
 #include "app/stores.h"
 #include "app/toolchains.h"
+#include "app/webhooks.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "executor/compile_cache.h"
@@ -234,6 +235,7 @@ class App {
                                       config_.output,
                                       unasked.file_bytes,
                                       unasked.open_files};
+    service_options.webhook_errors = WebhookErrors(config_);
     service_ = std::make_unique<service::Service>(service_options, *store_, offered_, ApiKeys());
     http::HealthInfo health;
     health.version = PROJECT_VERSION;
@@ -251,6 +253,13 @@ class App {
       return base::InvalidArgument("HTTP_HOST, HTTP_PORT: cannot listen on " + config_.http_host +
                                    ":" + std::to_string(config_.http_port) + ": " +
                                    port.error().message);
+    }
+    if (config_.role != "worker") {
+      auto webhooks = StartWebhooks(config_, loop_, *store_);
+      if (!webhooks) {
+        return webhooks.error();
+      }
+      webhooks_ = std::move(*webhooks);
     }
     if (runs_jobs()) {
       if (auto cache = OpenCompileCache(); !cache) {
@@ -509,6 +518,7 @@ class App {
   std::unique_ptr<job::Store> store_;
   std::optional<FleetMember> fleet_;  // when the store is shared
   std::unique_ptr<service::Service> service_;
+  std::unique_ptr<webhook::Dispatcher> webhooks_;  // null: there are none
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<executor::CompileCache> compile_cache_;
   std::unique_ptr<executor::Executor> executor_;

@@ -135,6 +135,15 @@ std::string ToSummaryJson(const Job& job) {
   return w.Take();
 }
 
+std::string ToWebhookJson(const Job& job, bool with_result) {
+  JsonWriter w;
+  w.String("type", "job.finished");
+  w.String("timestamp", base::FormatRfc3339(job.finished_at));
+  std::string out = w.Take();
+  out.pop_back();
+  return out + R"(,"data":)" + (with_result ? ToPublicJson(job) : ToSummaryJson(job)) + "}";
+}
+
 std::string ToListJson(const std::vector<Job>& jobs, const std::string& next_cursor) {
   std::string out = R"({"jobs":[)";
   for (const Job& job : jobs) {

@@ -47,6 +47,8 @@ constexpr size_t kMaxArgs = 1000;
 constexpr size_t kMaxVariables = 128;
 constexpr size_t kMaxArgsBytes = 64 << 10;  // of all arguments; of all variables likewise
 constexpr size_t kMaxCompilerArgs = 64;
+constexpr size_t kMinWebhookSecret = 16;
+constexpr size_t kMaxWebhookSecret = 256;
 constexpr size_t kMaxTests = 1000;
 constexpr size_t kMaxTestName = 100;       // bytes, of groups likewise
 constexpr int64_t kMaxPoints = 1'000'000;  // of one test
@@ -82,6 +84,9 @@ std::string ToPublicJson(const Job& job);
 
 // The same without result: what lists and status events show.
 std::string ToSummaryJson(const Job& job);
+
+// What a webhook is sent: "type", "timestamp" (when the job ended), and the job as "data".
+std::string ToWebhookJson(const Job& job, bool with_result);
 
 // The answer of GET /v1/execute.
 std::string ToListJson(const std::vector<Job>& jobs, const std::string& next_cursor);

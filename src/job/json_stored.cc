@@ -338,6 +338,7 @@ bool LoadSubmission(const json::object& object, Submission* submission) {
       "tests", [&](StoredReader& test) { LoadTest(&test, &submission->tests.emplace_back()); });
   submission->stop_on_failure = r.IntOrZero("stop_on_failure") != 0;
   submission->request_hash = r.OptionalBytes("request_hash");
+  submission->webhook = {r.OptionalBytes("webhook_url"), r.OptionalBytes("webhook_secret")};
   if (const json::object* found = r.OptionalObject("limits")) {
     StoredReader limits(*found);
     submission->limits = {limits.Int("cpu_time"), limits.Int("memory"), limits.Int("processes"),
@@ -390,6 +391,10 @@ std::string EncodeSubmission(const Submission& submission) {
   StoreLimits(submission.limits, &w);
   StoreObjects("tests", submission.tests, &w, [&](const TestCase& test) { StoreTest(test, &w); });
   w.Int("stop_on_failure", submission.stop_on_failure ? 1 : 0);
+  if (!submission.webhook.url.empty()) {
+    w.StoredBytes("webhook_url", submission.webhook.url);
+    w.StoredBytes("webhook_secret", submission.webhook.secret);
+  }
   if (!submission.request_hash.empty()) {
     w.StoredBytes("request_hash", submission.request_hash);
   }

@@ -1,4 +1,5 @@
 // The bodies of POST /v1/execute and POST /v1/batch.
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
@@ -18,9 +19,9 @@ constexpr size_t kMaxFieldShown = 64;  // bytes of a client's name that are repe
 
 const std::vector<std::string_view>& SubmissionNames() {
   static const std::vector<std::string_view> kNames = {
-      "language", "code",          "files",   "entrypoint", "stdin", "args",
-      "env",      "compiler_args", "timeout", "limits",     "tests", "stop_on_failure",
-      "outputs",  "priority",      "wait"};
+      "language", "code",          "files",    "entrypoint", "stdin", "args",
+      "env",      "compiler_args", "timeout",  "limits",     "tests", "stop_on_failure",
+      "outputs",  "webhook",       "priority", "wait"};
   return kNames;
 }
 
@@ -140,6 +141,36 @@ void ReadTests(ObjectReader* top, FieldErrors* errors, Submission* out) {
   }
 }
 
+bool IsWebhookSecret(std::string_view text) {
+  constexpr std::string_view kPrefix = "whsec_";
+  return text.size() >= kMinWebhookSecret && text.size() <= kMaxWebhookSecret &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; }) &&
+         (!text.starts_with(kPrefix) || base::Base64Decode(text.substr(kPrefix.size())));
+}
+
+void ReadWebhook(ObjectReader* top, FieldErrors* errors, Webhook* out) {
+  JsonValue* const webhook = top->Object("webhook");
+  if (webhook == nullptr) {
+    return;
+  }
+  ObjectReader reader(webhook, "webhook.", {"url", "secret"}, errors);
+  if (!reader.Has("url")) {
+    reader.Fail("url", "is required: a string");
+  }
+  out->url = reader.String("url").value_or("");
+  if (reader.Has("url") && out->url.empty()) {
+    reader.Fail("url", "must not be empty");
+  }
+  if (auto secret = reader.String("secret")) {
+    if (!IsWebhookSecret(*secret)) {
+      reader.Fail("secret", "must be " + std::to_string(kMinWebhookSecret) + " to " +
+                                std::to_string(kMaxWebhookSecret) +
+                                " printable characters without spaces; after \"whsec_\", base64");
+    }
+    out->secret = *std::move(secret);
+  }
+}
+
 // `value` is an object.
 void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names,
                     ParsedSubmission* out, FieldErrors* errors) {
@@ -171,6 +202,7 @@ void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names
   s.timeout = reader.Duration("timeout", 1, ", greater than 0");
   ReadLimits(&reader, "limits", errors, &s.limits);
   ReadTests(&reader, errors, &s);
+  ReadWebhook(&reader, errors, &s.webhook);
   s.priority = static_cast<int>(reader.Integer("priority", kMinPriority, kMaxPriority).value_or(0));
   out->wait = reader.Duration("wait", 0, "");
 }

@@ -1,6 +1,7 @@
 #include "service/validate.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -238,6 +239,12 @@ std::vector<job::FieldError> Validate(const Options& options, const language::Re
     AskForLess(options, *key, submission);
   } else {
     CheckLimits(options, *submission, &errors);
+  }
+  if (!submission->webhook.url.empty()) {
+    std::vector<job::FieldError> wrong = options.webhook_errors
+                                             ? options.webhook_errors(submission->webhook)
+                                             : Errors{{"webhook", "webhooks are off"}};
+    std::move(wrong.begin(), wrong.end(), std::back_inserter(errors));
   }
   if (language != nullptr) {
     submission->language = language->id;

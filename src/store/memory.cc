@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "job/delivery_store.h"
 #include "store/local_keys.h"
 #include "store/output_log.h"
 #include "store/rules.h"
@@ -22,7 +23,9 @@ struct Record {
   Place place;         // in the queue
   uint64_t token = 0;  // 0: not leased
   base::Nanos lease_until = 0;
-  bool cancel = false;  // it runs and is to be killed
+  bool cancel = false;      // it runs and is to be killed
+  base::Nanos tell_at = 0;  // when its webhook is due, of the leases' clock; 0: never
+  int told = 0;             // how often that was tried
 };
 
 job::Job Metadata(const job::Job& job) {
@@ -41,7 +44,7 @@ job::Job Metadata(const job::Job& job) {
   return out;
 }
 
-class MemoryStore final : public job::Store {
+class MemoryStore final : public job::Store, public job::DeliveryStore {
  public:
   MemoryStore(job::StoreOptions options, Post post, Clock clock)
       : options_(options),
@@ -178,6 +181,37 @@ class MemoryStore final : public job::Store {
 
   job::KeyStore* keys() override { return &keys_; }
 
+  job::DeliveryStore* deliveries() override { return this; }
+
+  void TakeDue(int max, base::Nanos hold, Callback<std::vector<job::Delivery>> done) override {
+    const base::Nanos now = lease_clock_();
+    std::vector<job::Delivery> taken;
+    while (!due_.empty() && due_.begin()->first <= now && static_cast<int>(taken.size()) < max) {
+      Record& record = *Find(due_.begin()->second);
+      const bool expired = IsPastTtl(record.job, options_, clock_());
+      SetDue(record, expired ? 0 : now + hold);
+      if (!expired) {
+        taken.push_back({record.job, record.told});
+      }
+    }
+    Answer<std::vector<job::Delivery>>(std::move(done), std::move(taken));
+  }
+
+  void Postpone(std::string id, int attempts, base::Nanos pause, Callback<void> done) override {
+    if (Record* record = Find(id); record != nullptr && record->tell_at != 0) {
+      record->told = attempts;
+      SetDue(*record, lease_clock_() + pause);
+    }
+    Answer(std::move(done), Result<void>());
+  }
+
+  void Settle(std::string id, Callback<void> done) override {
+    if (Record* record = Find(id)) {
+      SetDue(*record, 0);
+    }
+    Answer(std::move(done), Result<void>());
+  }
+
  private:
   // Posts the answer, then what the call changed for others.
   template <typename T>
@@ -253,8 +287,20 @@ class MemoryStore final : public job::Store {
     return page;
   }
 
+  // `at` 0: never.
+  void SetDue(Record& record, base::Nanos at) {
+    if (record.tell_at != 0) {
+      due_.erase({record.tell_at, record.job.id});
+    }
+    record.tell_at = at;
+    if (at != 0) {
+      due_.emplace(at, record.job.id);
+    }
+  }
+
   void Remove(const std::string& id) {
     const auto found = records_.find(id);
+    SetDue(found->second, 0);
     by_time_.erase(ListKey{found->second.job.created_at, id});
     records_.erase(found);
   }
@@ -324,6 +370,9 @@ class MemoryStore final : public job::Store {
     record.job.error = std::move(error);
     record.job.finished_at = finished_at;
     finished_.emplace(finished_at, record.job.id);
+    if (!record.job.submission.webhook.url.empty()) {
+      SetDue(record, lease_clock_());
+    }
     SetStatus(record, status);
   }
 
@@ -360,6 +409,7 @@ class MemoryStore final : public job::Store {
   TurnQueue<Record*> queued_;
   std::set<Record*> running_;
   std::unordered_map<std::string, int64_t> running_of_;  // tenants of which jobs run: how many
+  std::set<std::pair<base::Nanos, std::string>> due_;    // webhooks: when, of which job
   LocalKeys keys_;
   std::multimap<base::Nanos, std::string> finished_;
 };

@@ -9,6 +9,7 @@ namespace store {
 struct RedisScripts {
   RedisScript announce;
   RedisScript cancel;
+  RedisScript deliver;
   RedisScript finish;
   RedisScript get;
   RedisScript keys;

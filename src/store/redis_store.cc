@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "job/json.h"
 #include "store/redis_checks.h"
+#include "store/redis_deliveries.h"
 #include "store/redis_jobs.h"
 #include "store/redis_keys.h"
 #include "store/redis_messages.h"
@@ -56,29 +57,31 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
         messages_(loop, options_.redis, "code-sandbox-events-" + node_, Channels(),
                   MessageEvents()),
         output_(loop, commands_, options_.jobs.lease_time),
-        keys_(commands_) {
+        keys_(commands_),
+        deliveries_(commands_) {
     commands_.Start();
   }
 
   void Submit(const job::Job& job, Callback<void> done) {
     const job::Submission& s = job.submission;
-    commands_.Run(Scripts().submit,
-                  {job.id, job.tenant, to_string(s.priority), s.language, to_string(job.created_at),
-                   job::EncodeSubmission(s), to_string(options_.jobs.max_queued),
-                   to_string(job.max_queued), to_string(job.max_running)},
-                  [done = std::move(done)](const Result<RedisReply>& reply) {
-                    if (!reply) {
-                      done(reply.error());
-                    } else if (reply->IsText("full")) {
-                      done(QueueFull());
-                    } else if (reply->IsText("tenant full")) {
-                      done(TenantQueueFull());
-                    } else if (reply->IsText("conflict")) {
-                      done(DuplicateId());
-                    } else {
-                      done({});
-                    }
-                  });
+    commands_.Run(
+        Scripts().submit,
+        {job.id, job.tenant, to_string(s.priority), s.language, to_string(job.created_at),
+         job::EncodeSubmission(s), to_string(options_.jobs.max_queued), to_string(job.max_queued),
+         to_string(job.max_running), s.webhook.url.empty() ? "0" : "1"},
+        [done = std::move(done)](const Result<RedisReply>& reply) {
+          if (!reply) {
+            done(reply.error());
+          } else if (reply->IsText("full")) {
+            done(QueueFull());
+          } else if (reply->IsText("tenant full")) {
+            done(TenantQueueFull());
+          } else if (reply->IsText("conflict")) {
+            done(DuplicateId());
+          } else {
+            done({});
+          }
+        });
   }
 
   void Sync(Callback<void> done) { Post(Result<void>(), std::move(done)); }
@@ -230,6 +233,8 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
   RedisOutput& output() { return output_; }
 
   RedisKeys& keys() { return keys_; }
+
+  RedisDeliveries& deliveries() { return deliveries_; }
 
  private:
   // Answers what Redis need not be asked.
@@ -411,6 +416,7 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
   RedisMessages messages_;
   RedisOutput output_;
   RedisKeys keys_;
+  RedisDeliveries deliveries_;
 };
 
 RedisStore::RedisStore(boost::asio::io_context& loop, RedisStoreOptions options)
@@ -486,6 +492,18 @@ job::Store::WatchHandle RedisStore::WatchOutput(std::string id, job::OutputPosit
 
 void RedisStore::OnQueued(std::function<void()> listener) {
   impl_->watchers().OnQueued(std::move(listener));
+}
+
+void RedisStore::TakeDue(int max, base::Nanos hold, Callback<std::vector<job::Delivery>> done) {
+  impl_->deliveries().TakeDue(max, hold, std::move(done));
+}
+
+void RedisStore::Postpone(std::string id, int attempts, base::Nanos pause, Callback<void> done) {
+  impl_->deliveries().Postpone(id, attempts, pause, std::move(done));
+}
+
+void RedisStore::Settle(std::string id, Callback<void> done) {
+  impl_->deliveries().Settle(id, std::move(done));
 }
 
 void RedisStore::ReadKeys(std::optional<uint64_t> known, Callback<job::KeySet> done) {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "job/delivery_store.h"
 #include "job/fleet.h"
 #include "job/key_store.h"
 #include "job/store.h"
@@ -26,7 +27,10 @@ struct RedisStoreOptions {
 // comes back by itself, and answers kUnavailable while Redis is away. Submitted jobs are as durable
 // as Redis is configured to be; what it is configured to is checked and logged. Recover does
 // nothing, as others may be running what runs. `loop` must outlive it.
-class RedisStore final : public job::Store, public job::Fleet, public job::KeyStore {
+class RedisStore final : public job::Store,
+                         public job::Fleet,
+                         public job::KeyStore,
+                         public job::DeliveryStore {
  public:
   RedisStore(boost::asio::io_context& loop, RedisStoreOptions options);
   ~RedisStore() override;
@@ -54,6 +58,12 @@ class RedisStore final : public job::Store, public job::Fleet, public job::KeySt
   std::string_view name() const override { return "redis"; }
 
   job::KeyStore* keys() override { return this; }
+
+  job::DeliveryStore* deliveries() override { return this; }
+
+  void TakeDue(int max, base::Nanos hold, Callback<std::vector<job::Delivery>> done) override;
+  void Postpone(std::string id, int attempts, base::Nanos pause, Callback<void> done) override;
+  void Settle(std::string id, Callback<void> done) override;
 
   void ReadKeys(std::optional<uint64_t> known, Callback<job::KeySet> done) override;
   void AddKey(job::Key key, Callback<void> done) override;

@@ -110,7 +110,7 @@ Events RunBatch(SqliteJobs& jobs, const Tasks& tasks) {
   return events ? std::move(*events) : fail_all(events.error());
 }
 
-class SqliteStore final : public job::Store, public job::KeyStore {
+class SqliteStore final : public job::Store, public job::KeyStore, public job::DeliveryStore {
  public:
   SqliteStore(base::UniqueFd lock, std::unique_ptr<SqliteJobs> jobs, Post post, Clock clock)
       : lock_(std::move(lock)),
@@ -245,6 +245,30 @@ class SqliteStore final : public job::Store, public job::KeyStore {
   std::string_view name() const override { return "sqlite"; }
 
   job::KeyStore* keys() override { return this; }
+
+  job::DeliveryStore* deliveries() override { return this; }
+
+  // Not durable: what a crash of the machine undoes is told again.
+  void TakeDue(int max, base::Nanos hold, Callback<std::vector<job::Delivery>> done) override {
+    EnqueueUnlessFull<std::vector<job::Delivery>>(
+        Synced::kNever, [max, hold](SqliteJobs& jobs) { return jobs.TakeDue(max, hold); },
+        std::move(done));
+  }
+
+  void Postpone(std::string id, int attempts, base::Nanos pause, Callback<void> done) override {
+    EnqueueUnlessFull<void>(
+        Synced::kNever,
+        [id = std::move(id), attempts, pause](SqliteJobs& jobs) {
+          return jobs.Postpone(id, attempts, pause);
+        },
+        std::move(done));
+  }
+
+  void Settle(std::string id, Callback<void> done) override {
+    EnqueueUnlessFull<void>(
+        Synced::kNever, [id = std::move(id)](SqliteJobs& jobs) { return jobs.Settle(id); },
+        std::move(done));
+  }
 
   void ReadKeys(std::optional<uint64_t> known, Callback<job::KeySet> done) override {
     EnqueueUnlessFull<job::KeySet>(

@@ -151,10 +151,12 @@ Result<void> SqliteJobs::Submit(const job::Job& job, job::Durability durability)
   const std::string submission = job::EncodeSubmission(job.submission);
   Statement insert = db_->Use(
       "INSERT INTO jobs (id, status, created_at, started_at, finished_at, attempts, token,"
-      " lease_until, worker, error, tenant, language, priority, max_running)"
-      " VALUES (?, 0, ?, 0, 0, ?, 0, 0, '', '', ?, ?, ?, ?) RETURNING place");
+      " lease_until, worker, error, tenant, language, priority, max_running, tell_at)"
+      " VALUES (?, 0, ?, 0, 0, ?, 0, 0, '', '', ?, ?, ?, ?, ?) RETURNING place");
   insert.Bind(job.id).Bind(job.created_at).Bind(job.attempts).Bind(job.tenant);
   insert.Bind(job.submission.language).Bind(job.submission.priority).Bind(job.max_running);
+  // Due as soon as it is final.
+  insert.Bind(job.submission.webhook.url.empty() ? int64_t{0} : int64_t{1});
   if (!insert.Next()) {
     const Result<void> status = insert.status();
     return status || status.error().kind != base::ErrorKind::kConflict ? status : DuplicateId();

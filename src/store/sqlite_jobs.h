@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "job/delivery_store.h"
 #include "job/store.h"
 #include "store/sqlite_connection.h"
 #include "store/sqlite_keys.h"
@@ -57,6 +58,11 @@ class SqliteJobs {
   // Whether LeaseJobs may take a job that is durable: then the lease is to be durable, too, or a
   // program that crashes the machine runs again after each restart, its attempts uncounted.
   bool HasDurableQueued() const { return counts_.queued > static_cast<int64_t>(fresh_.size()); }
+
+  // As in job::DeliveryStore.
+  base::Result<std::vector<job::Delivery>> TakeDue(int max, base::Nanos hold);
+  base::Result<void> Postpone(const std::string& id, int attempts, base::Nanos pause);
+  base::Result<void> Settle(const std::string& id);
 
   // Its calls belong into the same transaction.
   SqliteKeys& keys() { return keys_; }

@@ -104,6 +104,10 @@ class Contract:
                   "result": "Job"}[kind]
         self._validate(f"event {kind}", data, self.schema(schema))
 
+    def check_webhook(self, message):
+        """`message` is the decoded JSON that a webhook was sent."""
+        self._validate("webhook", message, self.schema("WebhookMessage"))
+
     @staticmethod
     def _validate(where, value, schema):
         validator = jsonschema.Draft202012Validator(schema)

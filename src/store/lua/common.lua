@@ -3,7 +3,7 @@
 local prefix = KEYS[1]
 local state, ring, all = prefix .. ':state', prefix .. ':ring', prefix .. ':all'
 local done, run, idle = prefix .. ':done', prefix .. ':run', prefix .. ':idle'
-local bounded = prefix .. ':bounded'
+local bounded, hooks = prefix .. ':bounded', prefix .. ':hooks'
 local group = 'workers'
 
 -- The server's clock; what nodes think of the time decides nothing.
@@ -114,6 +114,7 @@ local function conclude(id, status, finished_ns, ttl_ms, more)
   redis.call('HDEL', job, 'token', 'worker', 'entry', 'call', 'cancel', 'began')
   expire_in(job, ttl_ms)
   redis.call('ZADD', done, now_ms + ttl_ms, place(redis.call('HGET', job, 'created'), id))
+  if redis.call('HEXISTS', job, 'hook') == 1 then redis.call('ZADD', hooks, now_ms, id) end
   settle(ttl_ms)
   changed(id)
 end
