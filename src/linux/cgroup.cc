@@ -154,27 +154,34 @@ bool EnableControllers(const base::UniqueFd& folder) {
 }
 
 // Moves members of `from` to `to`: all of them, or only this process and the one that started it.
-// True when `from` has none left.
-bool MoveMembers(const base::UniqueFd& from, const base::UniqueFd& to, bool all) {
-  for (int round = 0; round < 8; ++round) {  // members may fork meanwhile
+// Answers 0 when `from` has none left, -1 with errno, or the pid of a member that stays.
+int MoveMembers(const base::UniqueFd& from, const base::UniqueFd& to, bool all) {
+  int stays = 0;
+  // Members may fork meanwhile, and one that is about to end may stay for a moment. Start-up only.
+  for (int round = 0; round < 200; ++round) {
     char text[65536];
     const ssize_t size = ReadFileAt(from.get(), "cgroup.procs", text, sizeof(text));
     if (size <= 0) {
-      return size == 0;
+      return size == 0 ? 0 : -1;
     }
+    stays = 0;
     for (char *save = nullptr, *word = ::strtok_r(text, "\n", &save); word != nullptr;
          word = ::strtok_r(nullptr, "\n", &save)) {
       const int pid = std::atoi(word);
       if (!all && pid != ::getpid() && pid != ::getppid()) {
-        errno = EBUSY;
-        return false;
-      }
-      if (!WriteNumber(to, "cgroup.procs", pid) && errno != ESRCH) {
-        return false;
+        stays = pid;
+      } else if (!WriteNumber(to, "cgroup.procs", pid)) {
+        if (errno != ESRCH) {
+          return -1;
+        }
+        stays = pid;
       }
     }
+    if (stays != 0) {
+      ::usleep(10'000);
+    }
   }
-  return false;
+  return stays;
 }
 
 }  // namespace
@@ -271,16 +278,26 @@ bool CgroupBase::OpenV2At(const char* path, bool own, bool top, char* why, size_
     // are moved one level down; in a container, whose top this is, so are all others.
     service_ = ::mkdirat(parent.get(), kService, 0755) == 0 || errno == EEXIST;
     const base::UniqueFd service = OpenFolder(parent.get(), kService);
-    enabled = MoveMembers(parent, service, top) && EnableControllers(parent);
+    const int stays = MoveMembers(parent, service, top);
+    if (stays > 0) {
+      char name[64] = "?";
+      char comm[64];
+      std::snprintf(comm, sizeof(comm), "/proc/%d/comm", stays);
+      const ssize_t length = ReadFileAt(AT_FDCWD, comm, name, sizeof(name));
+      name[length > 0 ? length - 1 : 1] = '\0';
+      std::snprintf(why, why_size, "%s has members beside this service, such as %d (%s)", path,
+                    stays, name);
+      Close();
+      return false;
+    }
+    enabled = stays == 0 && EnableControllers(parent);
   }
   if (!enabled) {
     const int error = errno;
-    if (error == EBUSY) {
-      std::snprintf(why, why_size, "%s has members beside this service", path);
-    } else {
-      std::snprintf(why, why_size, "%s is not delegated to this service (%s)", path,
-                    strerrorname_np(error));
-    }
+    std::snprintf(why, why_size,
+                  error == EBUSY ? "%s has members beside this service (%s)"
+                                 : "%s is not delegated to this service (%s)",
+                  path, strerrorname_np(error));
     Close();
     return false;
   }
