@@ -49,6 +49,15 @@ void Sandbox::Watch(int fd, Source source) const {
   ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
 }
 
+// Taken out of the loop first: a builder that was forked meanwhile holds the same socket, and with it
+// the watch would outlive the descriptor, always ready and never read.
+void Sandbox::Close(base::UniqueFd* watched) const {
+  if (watched->valid()) {
+    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, watched->get(), nullptr);
+    watched->reset();
+  }
+}
+
 bool Sandbox::Build(Role role, uint32_t kind, Sandbox* zygote, int64_t now) {
   int control[2];
   int report[2];
@@ -154,7 +163,7 @@ void Sandbox::OnEvent(Source source, int64_t now) {
 void Sandbox::OnBuilt(int64_t now) {
   BuilderReport report{};
   const bool complete = ::read(builder_report_.get(), &report, sizeof(report)) == sizeof(report);
-  builder_report_.reset();
+  Close(&builder_report_);
   ::waitpid(builder_, nullptr, 0);
   builder_ = -1;
   if (complete && report.pid > 0) {
@@ -204,7 +213,7 @@ void Sandbox::OnControl(int64_t now) {
     received[i].reset(fds[i]);
   }
   if (n != sizeof(report)) {
-    control_.reset();
+    Close(&control_);
     const bool out_of_memory = context_->cgroups.version() != 0 && leaf_.folders[0].valid() &&
                                context_->cgroups.ReadOomKills(leaf_) > 0;
     if (state_ == State::kRunning && out_of_memory) {
@@ -403,7 +412,7 @@ void Sandbox::OnDead(int64_t now) {
         info.si_pid == 0) {
       return;
     }
-    process_.reset();
+    Close(&process_);
   }
   if (state_ == State::kRunning && control_.valid()) {
     // The pidfd may be seen before the last messages of pid 1: read them first.
@@ -448,7 +457,7 @@ void Sandbox::OnDead(int64_t now) {
     Collect();
     has_reply_ = true;
   }
-  control_.reset();
+  Close(&control_);
   CloseMounts();
   user_namespace_.reset();
   zygote_ = nullptr;

@@ -138,6 +138,7 @@ class Sandbox {
   void Collect();
   void Remove(int64_t now);
   void Watch(int fd, Source source) const;
+  void Close(base::UniqueFd* watched) const;
 
   Context* context_ = nullptr;
   int index_ = 0;
