@@ -68,9 +68,12 @@ make_disk() {
     pytest.ini) | tar -x -C "$code"
   chown -R 0:0 "$code"
   # The unit tests know the paths of their own build.
-  mkdir -p "$tree$(dirname "$repository")" "$tree$(dirname "$build")"
+  mkdir -p "$tree$(dirname "$repository")"
   ln -sfn /code "$tree$repository"
-  [[ $build == "$repository"/build ]] || ln -sfn /code/build "$tree$build"
+  if [[ $build != "$repository"/build ]]; then
+    mkdir -p "$tree$(dirname "$build")"
+    ln -sfn /code/build "$tree$build"
+  fi
   mke2fs -q -t ext4 -d "$tree" -E root_owner=0:0 -O ^has_journal "$image" 2G
 }
 
