@@ -49,8 +49,8 @@ void Sandbox::Watch(int fd, Source source) const {
   ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
 }
 
-// Taken out of the loop first: a builder that was forked meanwhile holds the same socket, and with it
-// the watch would outlive the descriptor, always ready and never read.
+// Taken out of the loop first: a builder that was forked meanwhile holds the same socket, and with
+// it the watch would outlive the descriptor, always ready and never read.
 void Sandbox::Close(base::UniqueFd* watched) const {
   if (watched->valid()) {
     ::epoll_ctl(epoll_, EPOLL_CTL_DEL, watched->get(), nullptr);
