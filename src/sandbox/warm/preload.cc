@@ -27,6 +27,7 @@
 #include "sandbox/launcher/confine_job.h"
 #include "sandbox/launcher/context.h"
 #include "sandbox/launcher/zygote.h"
+#include "sandbox/warm/finish.h"
 
 namespace {
 
@@ -74,6 +75,7 @@ struct Python {
     if (found()) {
       state = ensure();
       Preload(g_image->preload.data());
+      sandbox::warm::ReplaceFinalize();
       Freeze();
     }
   }
@@ -203,30 +205,6 @@ int OuterMain(void*) {
   ::_exit(127);
 }
 
-// Gives the child its own copy of the memory that programs write to, while nobody waits for it:
-// each page costs a fault otherwise. What is not there before Linux 5.14 is only slower.
-void CopyMemory() {
-  constexpr int kPopulateWrite = 23;          // MADV_POPULATE_WRITE
-  constexpr size_t kMost = size_t{16} << 20;  // of one region: larger ones are reserved, not used
-  static char text[32 << 10];
-  if (linux::ReadFileAt(AT_FDCWD, "/proc/self/maps", text, sizeof(text)) <= 0) {
-    return;
-  }
-  for (const char* line = text; line != nullptr && *line != '\0';) {
-    char* rest = nullptr;
-    const unsigned long begin = std::strtoul(line, &rest, 16);
-    const unsigned long end = *rest == '-' ? std::strtoul(rest + 1, &rest, 16) : begin;
-    const char* next = std::strchr(line, '\n');
-    const char* name = std::strchr(rest, '[');
-    const bool stack = name != nullptr && next != nullptr && name < next && name[1] == 's';
-    if (std::strncmp(rest, " rw-p", 5) == 0 && !stack && end > begin && end - begin <= kMost) {
-      // NOLINTNEXTLINE(performance-no-int-to-ptr): the address is text
-      ::madvise(reinterpret_cast<void*>(begin), end - begin, kPopulateWrite);
-    }
-    line = next == nullptr ? nullptr : next + 1;
-  }
-}
-
 // The child: joins the group, gives up every right, and waits for its job.
 void BecomeJob(const Python& python) {
   for (int i = 0; i < g_fork.group_count; ++i) {
@@ -263,7 +241,6 @@ void BecomeJob(const Python& python) {
     Refuse(dropped);
   }
   python.Forked();
-  CopyMemory();
   // As after an exec: the program is its user's own, /proc included.
   if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 || !linux::LoadSeccomp(confinement.filter)) {
     Refuse(Step::kSeccomp);
