@@ -1,10 +1,10 @@
 #pragma once
 
-// How a Python program that was forked from a zygote ends. By itself the interpreter takes apart all
-// that it has loaded, which writes to most of its memory and so copies it, and costs more than a
-// small program's run. What a program can see of that are its finalizers: `__del__`, what unclosed
-// files have yet to write, callbacks of weak references, threads and functions registered with
-// atexit. Where none of these exists, the end is the flush of the standard streams.
+// How a Python program that was forked from a zygote ends. By itself the interpreter takes apart
+// all that it has loaded, which writes to most of its memory and so copies it, and costs more than
+// a small program's run. What a program can see of that are its finalizers: `__del__`, what
+// unclosed files have yet to write, callbacks of weak references, threads and functions registered
+// with atexit. Where none of these exists, the end is the flush of the standard streams.
 namespace sandbox::warm {
 
 // In the zygote, with the interpreter's lock held: puts a function of ours in the place of
