@@ -19,6 +19,9 @@ bool HasControlCharacters(std::string_view text);
 // Used when a capture is cut at its cap, so that the cut itself does not make valid text invalid.
 std::string_view TruncateUtf8(std::string_view bytes, size_t max);
 
+// For the path of a URL: everything but letters, digits and "-._~/" as %XX.
+std::string PercentEncode(std::string_view bytes);
+
 std::string Base64Encode(std::string_view bytes);
 
 // Standard alphabet with padding; white space or wrong padding is kInvalidArgument.

@@ -55,5 +55,17 @@ TEST(RandomId, IsUrlSafeAndDiffers) {
             std::string::npos);
 }
 
+TEST(PercentEncode, KeepsPathsReadable) {
+  EXPECT_EQ(PercentEncode("a-b_c.d~/e"), "a-b_c.d~/e");
+  EXPECT_EQ(PercentEncode("a b?#%\xC3\xA9\r\n"), "a%20b%3F%23%25%C3%A9%0D%0A");
+}
+
+TEST(HasControlCharacters, KnowsBothSets) {
+  EXPECT_FALSE(HasControlCharacters("a \xC3\xA9\xC2\xA0~"));
+  for (const char* text : {"\n", "a\x7F", "\xC2\x85", "\x1F"}) {
+    EXPECT_TRUE(HasControlCharacters(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace base

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "linux/syscall.h"
 #include "sandbox/cause.h"
+#include "sandbox/outputs.h"
 #include "sandbox/wire.h"
 
 namespace docker {
@@ -167,8 +168,13 @@ void FrameParser::Expect(const sandbox::Spec& spec) {
   output_limit_ = spec.limits.output_bytes;
   collect_left_ = spec.collect_bytes;
   for (const std::string& path : spec.collect) {
-    result_.collected.push_back({path, 0, nullptr, "not collected"});
+    if (sandbox::IsPattern(path.c_str())) {
+      patterns_.push_back(path);
+    } else {
+      result_.collected.push_back({path, 0, nullptr, "not collected"});
+    }
   }
+  asked_ = result_.collected.size();
   if (phase_ == Phase::kIdle) {
     phase_ = Phase::kOutput;
   }
@@ -282,25 +288,36 @@ Result<void> FrameParser::CloseFile() {
   return {};
 }
 
+// A file that was not asked for by its path.
+bool FrameParser::IsWanted(const wire::File& file) const {
+  if (std::find(file.path.begin(), file.path.end(), '\0') == file.path.end()) {
+    return false;
+  }
+  int64_t steps = sandbox::kMaxSteps;
+  return std::any_of(patterns_.begin(), patterns_.end(), [&](const std::string& pattern) {
+    return sandbox::MatchesPattern(pattern.c_str(), file.path.data(), &steps);
+  });
+}
+
 Result<void> FrameParser::TakeFile(std::string_view payload) {
   if (auto closed = CloseFile(); !closed) {
     return closed;
   }
   phase_ = Phase::kFiles;
   wire::File file{};
-  if (!Read(payload, &file) || file.index != files_ || files_ >= result_.collected.size() ||
-      file.size < 0 || file.size > collect_left_ || (file.error != 0 && file.size != 0)) {
+  if (!Read(payload, &file) || file.index != files_ || files_ >= wire::kMaxCollect ||
+      (files_ >= asked_ && !IsWanted(file)) || file.size < 0 || file.size > collect_left_ ||
+      (file.error != 0 && file.size != 0)) {
     return Violation("a file that was not asked for");
+  }
+  if (files_ >= asked_) {
+    result_.collected.emplace_back().path = file.path.data();
   }
   sandbox::CollectedFile& collected = result_.collected[files_++];
   collect_left_ -= file.size;
   file_left_ = file.size;
   collected.size = file.size;
-  collected.error = file.error == 0        ? ""
-                    : file.error == EISDIR ? "not a regular file"
-                    : file.error == EFBIG  ? "too large"
-                    : file.error == ENOENT ? "not found"
-                                           : ErrnoText(file.error);
+  collected.error = file.error == 0 ? "" : sandbox::CollectError(file.error);
   return {};
 }
 
@@ -347,6 +364,11 @@ Result<void> FrameParser::TakeDone(std::string_view payload) {
   r.usage.memory_peak_bytes = done.memory_peak_bytes;
   r.usage.processes_peak = done.processes_peak;
   r.usage.process_limit_hit = (done.flags & sandbox::wire::kHitProcessLimit) != 0;
+  // The names of files that patterns match are the job's: only text is repeated.
+  const size_t unsayable = std::erase_if(r.collected, [](const sandbox::CollectedFile& file) {
+    return !base::IsValidUtf8(file.path) || base::HasControlCharacters(file.path);
+  });
+  r.more_files = unsayable > 0 || (done.flags & sandbox::wire::kMoreFiles) != 0;
   r.stdout_truncated = (done.flags & wire::kStdoutTruncated) != 0;
   r.stderr_truncated = (done.flags & wire::kStderrTruncated) != 0;
   // A cut does not make valid text invalid.

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "docker/wire.h"
@@ -57,6 +58,7 @@ class FrameParser {
 
   base::Result<void> Take(wire::FrameType type, std::string_view payload);
   base::Result<void> TakeOutput(sandbox::Stream stream, std::string_view payload);
+  bool IsWanted(const wire::File& file) const;
   base::Result<void> TakeFile(std::string_view payload);
   base::Result<void> TakeFileData(std::string_view payload);
   base::Result<void> TakeDone(std::string_view payload);
@@ -68,9 +70,11 @@ class FrameParser {
   sandbox::RunResult result_;
   int64_t output_limit_ = 0;
   int64_t collect_left_ = 0;
-  uint32_t files_ = 0;        // seen
-  int64_t file_left_ = 0;     // of the current file
-  std::string file_content_;  // of the current file
+  size_t asked_ = 0;                   // files that were asked for by their path
+  std::vector<std::string> patterns_;  // others are those that match
+  uint32_t files_ = 0;                 // seen
+  int64_t file_left_ = 0;              // of the current file
+  std::string file_content_;           // of the current file
   bool started_ = false;
   bool done_ = false;
   int error_ = 0;

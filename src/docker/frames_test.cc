@@ -36,8 +36,10 @@ std::string Done(uint32_t flags = sandbox::wire::kHasStatus, int status = 0) {
   return Frame(FrameType::kDone, Bytes(done));
 }
 
-std::string File(uint32_t index, int64_t size, int error = 0) {
-  return Frame(FrameType::kFile, Bytes(wire::File{index, error, size}));
+std::string File(uint32_t index, int64_t size, int error = 0, const std::string& path = "") {
+  wire::File file{index, error, size, {}};
+  path.copy(file.path.data(), file.path.size());
+  return Frame(FrameType::kFile, Bytes(file));
 }
 
 sandbox::Spec SmallSpec() {
@@ -78,6 +80,27 @@ TEST_F(Frames, AreReadByteByByte) {
   EXPECT_EQ(r.collected[0].size, 3);
   EXPECT_EQ(r.collected[1].error, "not found");
   EXPECT_EQ(r.collected[1].fd, nullptr);
+}
+
+TEST_F(Frames, FilesBeyondThosePathsMustMatchAPattern) {
+  sandbox::Spec spec = SmallSpec();
+  spec.collect = {"a", "*.txt"};
+  const auto fed = [&](const std::string& path) {
+    FrameParser other(FrameParser::Events{});
+    other.Expect(spec);
+    const bool good = other
+                          .Feed(Hello() + File(0, 0, ENOENT) + File(1, 1, 0, path) +
+                                Frame(FrameType::kFileData, "x") +
+                                Done(sandbox::wire::kHasStatus | sandbox::wire::kMoreFiles))
+                          .has_value();
+    EXPECT_TRUE(!good || other.result().more_files);
+    return good ? static_cast<int>(other.result().collected.size()) : -1;
+  };
+  EXPECT_EQ(fed("b.txt"), 2);
+  EXPECT_EQ(fed("b.log"), -1);
+  EXPECT_EQ(fed("c/b.txt"), -1);
+  EXPECT_EQ(fed("\xff.txt"), 1) << "its name cannot be told";
+  EXPECT_EQ(fed(std::string(wire::kMaxPath, 'a')), -1) << "no end";
 }
 
 TEST_F(Frames, MustBeginWithAHelloOfTheVersion) {

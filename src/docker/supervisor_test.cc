@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "docker/frames.h"
 #include "sandbox/policy.h"
@@ -166,6 +167,25 @@ TEST_F(Supervisor, RunsAProgramInAFolderOfItsOwn) {
   EXPECT_EQ(result.collected[0].size, 7);
   EXPECT_EQ(result.collected[1].error, "not found");
   EXPECT_GT(result.usage.wall_time, 0);
+}
+
+TEST_F(Supervisor, CollectsWhatPatternsMatch) {
+  sandbox::Spec spec = Python(
+      "import os\n"
+      "os.makedirs('d/e'); open('d/e/a.txt', 'w').write('abc'); open('b.txt', 'w').close()\n"
+      "os.symlink('/etc/passwd', 'c.txt'); open('d.log', 'w').close()\n");
+  spec.collect = {"**/*.txt", "d.log"};
+  const auto result = Run(spec);
+  EXPECT_EQ(result.cause, Cause::kExited) << result.message;
+  ASSERT_EQ(result.collected.size(), 3U);
+  EXPECT_EQ(result.collected[0].path, "d.log");
+  std::map<std::string, int64_t> sizes;
+  for (const sandbox::CollectedFile& file : result.collected) {
+    EXPECT_EQ(file.error, "") << file.path;
+    sizes[file.path] = file.size;
+  }
+  EXPECT_EQ(sizes, (std::map<std::string, int64_t>{{"d.log", 0}, {"b.txt", 0}, {"d/e/a.txt", 3}}));
+  EXPECT_FALSE(result.more_files);
 }
 
 TEST_F(Supervisor, OutputCannotForgeTheStatus) {

@@ -21,7 +21,7 @@
 // for each collected file a kFile and its kFileData, kDone. Only kHello and kDone are always there.
 namespace docker::wire {
 
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 
 // The commands that the broker knows. Each is a fixed command line; a request chooses one and names
 // a container.
@@ -70,7 +70,8 @@ inline constexpr uint32_t kJobMagic = 0x314A5343;  // "CSJ1"
 inline constexpr uint32_t kMaxStrings = 4096;
 inline constexpr uint32_t kMaxString = 1U << 20;
 inline constexpr uint32_t kMaxFiles = 1024;
-inline constexpr uint32_t kMaxCollect = 8;
+inline constexpr uint32_t kMaxCollect = 32;   // sandbox/outputs.h
+inline constexpr uint32_t kMaxPath = 256;     // of a collected file, with its final NUL
 inline constexpr uint32_t kMaxFilter = 4096;  // BPF_MAXINSNS
 inline constexpr uint64_t kMaxStdin = uint64_t{1} << 30;
 inline constexpr uint64_t kMaxContent = uint64_t{1} << 30;
@@ -144,6 +145,7 @@ struct File {
   uint32_t index;
   int32_t error;  // errno, 0 when the content follows
   int64_t size;
+  std::array<char, kMaxPath> path;
 };
 
 // Flags are those of sandbox::wire::EndFlag, and these.

@@ -179,8 +179,12 @@ void Run::RunEnded(sandbox::RunResult result) {
     return;
   }
   const base::Nanos start_time = result.start_time;
+  std::vector<job::OutputFile> files = OutputFiles(result);
+  const bool more_files = result.more_files;
   job::Result outcome = RunVerdict(std::move(result), limits_);
   outcome.start_time = start_time;
+  outcome.files = std::move(files);
+  outcome.files_truncated = more_files;
   Complete(std::move(outcome));
 }
 

@@ -8,6 +8,7 @@
 namespace executor {
 namespace {
 
+constexpr int64_t kMaxOutputBytes = int64_t{8} << 20;  // of all files that are returned
 constexpr int64_t kPage = 4096;  // what a file takes in the work folder comes in these
 
 const std::string& SourceOf(const language::Language& language, const job::Submission& submission) {
@@ -106,6 +107,10 @@ sandbox::Spec RunSpec(const Options& options, const language::Language& language
   }
   AddFiles(submission, &spec);
   spec.stdin_data = test != nullptr && test->stdin_data ? *test->stdin_data : submission.stdin_data;
+  if (test == nullptr) {
+    spec.collect = submission.outputs;
+    spec.collect_bytes = kMaxOutputBytes;
+  }
   const job::Limits& asked = submission.limits;
   sandbox::Limits& limits = spec.limits;
   limits.wall_time = Asked(submission.timeout, options.timeout);

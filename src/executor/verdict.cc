@@ -1,5 +1,8 @@
 #include "executor/verdict.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -119,6 +122,35 @@ Result FromRun(sandbox::RunResult run, const sandbox::Limits& limits) {
 
 job::Result RunVerdict(sandbox::RunResult run, const sandbox::Limits& limits) {
   return FromRun<job::Result>(std::move(run), limits);
+}
+
+std::vector<job::OutputFile> OutputFiles(const sandbox::RunResult& run) {
+  std::vector<job::OutputFile> files;
+  for (const sandbox::CollectedFile& collected : run.collected) {
+    job::OutputFile& file = files.emplace_back();
+    file.path = collected.path;
+    file.error = collected.error;
+    if (!file.error.empty()) {
+      continue;
+    }
+    file.content.resize(static_cast<size_t>(collected.size));
+    size_t done = 0;
+    while (collected.fd != nullptr && done < file.content.size()) {
+      const ssize_t n = ::pread(collected.fd->get(), file.content.data() + done,
+                                file.content.size() - done, static_cast<off_t>(done));
+      if (n <= 0) {
+        break;
+      }
+      done += static_cast<size_t>(n);
+    }
+    if (collected.fd == nullptr || done < file.content.size()) {
+      file.content.clear();
+      file.error = "could not be read";
+    }
+  }
+  std::sort(files.begin(), files.end(),
+            [](const job::OutputFile& a, const job::OutputFile& b) { return a.path < b.path; });
+  return files;
 }
 
 job::TestResult TestVerdict(sandbox::RunResult run, const sandbox::Limits& limits) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "job/job.h"
 #include "sandbox/spec.h"
@@ -13,7 +14,11 @@ namespace executor {
 // The result of a run step under `limits`; queue_time, start_time and compile are the caller's.
 job::Result RunVerdict(sandbox::RunResult run, const sandbox::Limits& limits);
 
-// The same of a run step on a test; name, group, points and what the checker says are the caller's.
+// The files that were collected, read into memory; in the order of their paths.
+std::vector<job::OutputFile> OutputFiles(const sandbox::RunResult& run);
+
+// As RunVerdict, of a run step on a test; name, group, points and what the checker says are the
+// caller's.
 job::TestResult TestVerdict(sandbox::RunResult run, const sandbox::Limits& limits);
 
 // What the compile step printed and used.

@@ -52,6 +52,9 @@ int64_t BytesOf(const job::Job& job) {
     if (job.result->compile) {
       bytes += job.result->compile->stdout_data.size() + job.result->compile->stderr_data.size();
     }
+    for (const job::OutputFile& file : job.result->files) {
+      bytes += file.content.size();
+    }
   }
   return static_cast<int64_t>(bytes);
 }

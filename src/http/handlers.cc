@@ -259,6 +259,9 @@ void Handlers::Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchan
     case Endpoint::kList:
       ListJobs(request, std::move(exchange));
       return;
+    case Endpoint::kFile:
+      GetFile(std::move(request), std::move(exchange));
+      return;
     case Endpoint::kEvents:
       Events(std::move(request), std::move(exchange));
       return;
@@ -482,6 +485,31 @@ void Handlers::ListJobs(const Request& request, std::shared_ptr<Exchange> exchan
                   exchange->reply(page ? Json(200, job::ToListJson(page->jobs, page->next_cursor))
                                        : Problem(refusal, request_id));
                 });
+}
+
+void Handlers::GetFile(Request request, std::shared_ptr<Exchange> exchange) {
+  service_.Get(std::move(request.path_param), request.caller,
+               [exchange = std::move(exchange), request_id = request.id, path = request.file_path](
+                   const std::shared_ptr<const job::Job>& job, const service::Refusal& refusal) {
+                 if (!job) {
+                   exchange->reply(Problem(refusal, request_id));
+                   return;
+                 }
+                 if (job->result) {
+                   for (const job::OutputFile& file : job->result->files) {
+                     if (file.path == path && file.error.empty()) {
+                       Response response{200, "application/octet-stream", {}, file.content};
+                       // A program made it: browsers are to keep it and not to look at what it
+                       // might be.
+                       response.headers.emplace_back("Content-Disposition", "attachment");
+                       response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+                       exchange->reply(std::move(response));
+                       return;
+                     }
+                   }
+                 }
+                 exchange->reply(Problem(404, "the job has no such file", request_id));
+               });
 }
 
 void Handlers::Events(Request request, std::shared_ptr<Exchange> exchange) {

@@ -54,6 +54,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   void GetJob(Request request, std::shared_ptr<Exchange> exchange);
   void CancelJob(Request request, std::shared_ptr<Exchange> exchange);
   void ListJobs(const Request& request, std::shared_ptr<Exchange> exchange);
+  void GetFile(Request request, std::shared_ptr<Exchange> exchange);
   void Events(Request request, std::shared_ptr<Exchange> exchange);
   void CreateKey(const Request& request, std::shared_ptr<Exchange> exchange);
   void ListKeys(const Request& request, std::shared_ptr<Exchange> exchange);

@@ -19,6 +19,7 @@ struct Request {
   std::string id;          // X-Request-Id, the client's or ours
   service::Caller caller;  // with a key, or whom the request is charged to: ClientOf its address
   std::string path_param;  // the decoded "{id}" of the route, when it has one
+  std::string file_path;   // likewise "{path}"
   Params query;            // decoded; only names that the route accepts, each once
   std::string body;
   std::string last_event_id;    // the Last-Event-ID field

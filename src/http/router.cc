@@ -11,7 +11,8 @@ namespace {
 
 struct Route {
   std::string_view method;
-  std::string_view pattern;  // a segment "{id}" matches any one non-empty segment
+  // A segment "{id}" matches any one non-empty segment, "{path}" at the end one or more.
+  std::string_view pattern;
   Endpoint endpoint;
   std::string_view query_names;  // the query parameters that it accepts, separated by spaces
   bool for_all = false;          // it tells of no job: needs no key
@@ -27,6 +28,7 @@ constexpr std::array kRoutes = {
     Route{"GET", "/v1/execute/{id}", Endpoint::kGetJob, "wait"},
     Route{"DELETE", "/v1/execute/{id}", Endpoint::kCancel, ""},
     Route{"GET", "/v1/execute/{id}/events", Endpoint::kEvents, ""},
+    Route{"GET", "/v1/execute/{id}/files/{path}", Endpoint::kFile, ""},
     Route{"POST", "/v1/keys", Endpoint::kCreateKey, ""},
     Route{"GET", "/v1/keys", Endpoint::kListKeys, ""},
     Route{"DELETE", "/v1/keys/{id}", Endpoint::kRevokeKey, ""},
@@ -67,20 +69,29 @@ std::string_view NextSegment(std::string_view* path) {
   return segment;
 }
 
-// Decoding happens segment by segment, so that "%2F" never makes a new segment.
-bool PatternMatches(std::string_view pattern, std::string_view path, std::string_view* param) {
-  if (std::count(pattern.begin(), pattern.end(), '/') !=
-      std::count(path.begin(), path.end(), '/')) {
-    return false;
-  }
+struct Captured {
+  std::string_view id;
+  std::string_view path;
+};
+
+// Decoding happens segment by segment, so that "%2F" never makes a new segment of the route.
+bool PatternMatches(std::string_view pattern, std::string_view path, Captured* captured) {
   while (!pattern.empty()) {
+    if (pattern == "{path}") {
+      captured->path = path;
+      return !path.empty();
+    }
+    const bool more = pattern.find('/') != std::string_view::npos;
+    if (more != (path.find('/') != std::string_view::npos)) {
+      return false;
+    }
     const std::string_view want = NextSegment(&pattern);
     const std::string_view have = NextSegment(&path);
     if (want == "{id}") {
       if (have.empty()) {
         return false;
       }
-      *param = have;
+      captured->id = have;
       continue;
     }
     const base::Result<std::string> decoded = PercentDecode(have, false);
@@ -176,8 +187,8 @@ Match FindRoute(std::string_view method, std::string_view path) {
     return match;
   }
   for (const Route& route : kRoutes) {
-    std::string_view param;
-    if (!PatternMatches(route.pattern, path, &param)) {
+    Captured captured;
+    if (!PatternMatches(route.pattern, path, &captured)) {
       continue;
     }
     const bool get = route.method == "GET";
@@ -189,7 +200,9 @@ Match FindRoute(std::string_view method, std::string_view path) {
       match.is_get = get;
       match.takes_body = route.method == "POST";
       match.needs_key = !route.for_all;
-      match.path_param = PercentDecode(param, false).value();  // part of what was decoded above
+      match.path_param =
+          PercentDecode(captured.id, false).value();  // part of what was decoded above
+      match.file_path = PercentDecode(captured.path, false).value();
       match.query_names = Words(route.query_names);
       return match;
     }

@@ -40,6 +40,7 @@ enum class Endpoint {
   kCreateKey,
   kListKeys,
   kRevokeKey,
+  kFile,
   kLanguages,
   kOpenApi,
   kDocs,
@@ -54,8 +55,9 @@ struct Match {
   std::string_view pattern = "other";  // of the route: names it where it is counted
   bool is_get = false;                 // or HEAD
   bool takes_body = false;
-  bool needs_key = true;  // where keys are asked for at all
-  std::string path_param;
+  bool needs_key = true;                      // where keys are asked for at all
+  std::string path_param;                     // what "{id}" stands for
+  std::string file_path;                      // what "{path}" stands for
   std::vector<std::string_view> query_names;  // the query parameters that the route accepts
   std::string allow;                          // for 405, every method: OPTIONS is one
 };

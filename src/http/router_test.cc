@@ -63,5 +63,18 @@ TEST(FindRouteTest, TellsMissingPathFromWrongMethod) {
   EXPECT_EQ(FindRoute("GET", "/v1/execute/%ff").status, 400);
 }
 
+TEST(FindRoute, TakesTheRestAsAFilesPath) {
+  const Match match = FindRoute("GET", "/v1/execute/abc/files/a%20b/c%2Fd.txt");
+  EXPECT_EQ(match.status, 200);
+  EXPECT_EQ(match.endpoint, Endpoint::kFile);
+  EXPECT_EQ(match.path_param, "abc");
+  EXPECT_EQ(match.file_path, "a b/c/d.txt");
+  EXPECT_EQ(FindRoute("GET", "/v1/execute/abc/files/").status, 404);
+  EXPECT_EQ(FindRoute("GET", "/v1/execute/abc/files").status, 404);
+  EXPECT_EQ(FindRoute("GET", "/v1/execute//files/a").status, 404);
+  EXPECT_EQ(FindRoute("POST", "/v1/execute/abc/files/a").status, 405);
+  EXPECT_EQ(FindRoute("GET", "/v1/execute/abc/file/a").status, 404);
+}
+
 }  // namespace
 }  // namespace http

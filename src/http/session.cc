@@ -366,6 +366,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
       return Problem(422, "a query parameter is not valid", request->id, errors);
     }
     request->path_param = std::move(match.path_param);
+    request->file_path = std::move(match.file_path);
     request->query = std::move(*query);
     return std::nullopt;
   }

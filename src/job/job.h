@@ -97,7 +97,8 @@ struct Submission {
   Limits limits;
   std::vector<TestCase> tests;  // the program is run once for each instead
   bool stop_on_failure = false;
-  int priority = 0;  // higher runs first among the jobs of the same tenant
+  std::vector<std::string> outputs;  // paths and patterns of files to return
+  int priority = 0;                  // higher runs first among the jobs of the same tenant
   Webhook webhook;
   // Of the request with an Idempotency-Key that made it: SHA-256 of its body; else empty.
   std::string request_hash;
@@ -147,6 +148,13 @@ struct TestResult {
   base::Nanos start_time = 0;
 };
 
+// A file that a program has left; `error` says why it could not be had.
+struct OutputFile {
+  std::string path;
+  std::string content;
+  std::string error;
+};
+
 struct Result {
   Verdict verdict = Verdict::kInternalError;
   std::string stdout_data;  // raw bytes; JSON encodes them
@@ -163,6 +171,8 @@ struct Result {
   std::vector<TestResult> tests;  // in the order of the submission's; then usage is their largest
   int64_t points = 0;
   int64_t max_points = 0;
+  std::vector<OutputFile> files;  // in the order of their paths
+  bool files_truncated = false;   // not all that the patterns match are among them
 };
 
 struct Job {

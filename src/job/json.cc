@@ -85,7 +85,34 @@ void WriteTest(const TestResult& test, JsonWriter* w) {
   w->EndObject();
 }
 
-void WriteResult(const Result& result, JsonWriter* w) {
+void WriteFile(const std::string& job_id, const OutputFile& file, JsonWriter* w) {
+  w->BeginElement();
+  w->String("path", Sentence(file.path));
+  if (!file.error.empty()) {
+    w->String("error", Sentence(file.error));
+  } else {
+    w->Int("size", static_cast<int64_t>(file.content.size()));
+    w->String("url", "/v1/execute/" + job_id + "/files/" + base::PercentEncode(file.path));
+    if (file.content.size() <= kMaxInlineFile) {
+      w->PublicBytes("content", file.content);
+    }
+  }
+  w->EndObject();
+}
+
+void WriteFiles(const Job& job, JsonWriter* w) {
+  if (job.result->files.empty()) {
+    return;
+  }
+  w->BeginArray("files");
+  for (const OutputFile& file : job.result->files) {
+    WriteFile(job.id, file, w);
+  }
+  w->EndArray();
+}
+
+void WriteResult(const Job& job, JsonWriter* w) {
+  const Result& result = *job.result;
   w->BeginObject("result");
   w->String("verdict", ToString(result.verdict));
   if (!result.tests.empty()) {
@@ -115,6 +142,10 @@ void WriteResult(const Result& result, JsonWriter* w) {
     }
     w->EndArray();
   }
+  WriteFiles(job, w);
+  if (result.files_truncated) {
+    w->Bool("files_truncated", true);
+  }
   w->EndObject();
 }
 
@@ -124,7 +155,7 @@ std::string ToPublicJson(const Job& job) {
   JsonWriter w;
   WriteMetadata(job, &w);
   if (job.result) {
-    WriteResult(*job.result, &w);
+    WriteResult(job, &w);
   }
   return w.Take();
 }

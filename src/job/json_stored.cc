@@ -308,6 +308,11 @@ bool LoadResult(const json::object& object, Result* result) {
       "tests", [&](StoredReader& test) { LoadTestResult(&test, &result->tests.emplace_back()); });
   result->points = r.IntOrZero("points");
   result->max_points = r.IntOrZero("max_points");
+  r.OptionalObjects("files", [&](StoredReader& file) {
+    result->files.push_back(
+        {file.Bytes("path"), file.OptionalBytes("content"), file.OptionalBytes("error")});
+  });
+  result->files_truncated = r.IntOrZero("files_truncated") != 0;
   if (const json::object* compile = r.OptionalObject("compile")) {
     StoredReader c(*compile);
     result->compile.emplace();
@@ -339,6 +344,7 @@ bool LoadSubmission(const json::object& object, Submission* submission) {
   submission->stop_on_failure = r.IntOrZero("stop_on_failure") != 0;
   submission->request_hash = r.OptionalBytes("request_hash");
   submission->webhook = {r.OptionalBytes("webhook_url"), r.OptionalBytes("webhook_secret")};
+  submission->outputs = r.OptionalList("outputs");
   if (const json::object* found = r.OptionalObject("limits")) {
     StoredReader limits(*found);
     submission->limits = {limits.Int("cpu_time"), limits.Int("memory"), limits.Int("processes"),
@@ -398,6 +404,7 @@ std::string EncodeSubmission(const Submission& submission) {
   if (!submission.request_hash.empty()) {
     w.StoredBytes("request_hash", submission.request_hash);
   }
+  StoreList("outputs", submission.outputs, &w);
   return w.Take();
 }
 
@@ -428,6 +435,12 @@ std::string EncodeResult(const Result& result) {
     w.Int("points", result.points);
     w.Int("max_points", result.max_points);
   }
+  StoreObjects("files", result.files, &w, [&](const OutputFile& file) {
+    w.StoredBytes("path", file.path);
+    w.StoredBytes(file.error.empty() ? "content" : "error",
+                  file.error.empty() ? file.content : file.error);
+  });
+  w.Int("files_truncated", result.files_truncated ? 1 : 0);
   return w.Take();
 }
 

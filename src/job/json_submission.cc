@@ -171,6 +171,16 @@ void ReadWebhook(ObjectReader* top, FieldErrors* errors, Webhook* out) {
   }
 }
 
+void ReadOutputs(ObjectReader* top, FieldErrors* errors, Submission* out) {
+  out->outputs = top->Strings("outputs", kMaxOutputs, kMaxArgsBytes);
+  for (size_t i = 0; i < out->outputs.size(); ++i) {
+    CheckPath("outputs[" + std::to_string(i) + "]", out->outputs[i], errors);
+  }
+  if (!out->outputs.empty() && !out->tests.empty()) {
+    top->Fail("outputs", "does not go with tests");
+  }
+}
+
 // `value` is an object.
 void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names,
                     ParsedSubmission* out, FieldErrors* errors) {
@@ -203,6 +213,7 @@ void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names
   ReadLimits(&reader, "limits", errors, &s.limits);
   ReadTests(&reader, errors, &s);
   ReadWebhook(&reader, errors, &s.webhook);
+  ReadOutputs(&reader, errors, &s);
   s.priority = static_cast<int>(reader.Integer("priority", kMinPriority, kMaxPriority).value_or(0));
   out->wait = reader.Duration("wait", 0, "");
 }

@@ -370,6 +370,13 @@ TEST(ParseSubmission, TakesTests) {
   EXPECT_EQ(s.tests[1].group, "g");
 }
 
+TEST(ParseSubmission, ChecksOutputs) {
+  EXPECT_EQ(Accept(R"({"language":"go","code":"","outputs":["a/*.txt","b"]})").submission.outputs,
+            (std::vector<std::string>{"a/*.txt", "b"}));
+  EXPECT_EQ(WrongFields(R"({"language":"go","code":"","outputs":["a","../*"]})"), "outputs[1]");
+  EXPECT_EQ(WrongFields(R"({"language":"go","code":"","outputs":["a"],"tests":[{}]})"), "outputs");
+}
+
 TEST(ParseSubmission, ChecksTests) {
   const auto fields = [](const std::string& test) {
     return WrongFields(R"({"language":"go","code":"","tests":[{},{)" + test + "}]}");

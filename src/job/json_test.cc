@@ -33,6 +33,7 @@ TEST(StoredSubmission, IsByteExact) {
   s.compiler_args = {"-O"};
   s.limits = {1, 2, 3, 4, 5, 6};
   s.stop_on_failure = true;
+  s.outputs = {"a", "**/*.txt"};
   s.tests.resize(2);
   s.tests[1] = {"n", "\xFF"s, {{"a", ""}}, "\0"s, Checker::kTokens, 0.25, 7, "g"};
   const auto loaded = DecodeSubmission(EncodeSubmission(s));
@@ -56,6 +57,7 @@ TEST(StoredSubmission, IsByteExact) {
   EXPECT_EQ(loaded->limits.file_bytes, 5);
   EXPECT_EQ(loaded->limits.open_files, 6);
   EXPECT_TRUE(loaded->stop_on_failure);
+  EXPECT_EQ(loaded->outputs, s.outputs);
   ASSERT_EQ(loaded->tests.size(), 2U);
   EXPECT_FALSE(loaded->tests[0].stdin_data || loaded->tests[0].args ||
                loaded->tests[0].expected_output);
@@ -197,6 +199,39 @@ TEST(PublicJson, ShowsTestsWithTheVerdictsOfOthers) {
   EXPECT_EQ(test.at("verdict_codes").at("dmoj").as_string(), "WA");
   EXPECT_EQ(test.at("difference").at("expected_encoding").as_string(), "base64");
   EXPECT_FALSE(test.contains("group"));
+}
+
+TEST(StoredResult, KeepsFiles) {
+  Result r;
+  r.files = {{"a b", "\0\xFF"s, ""}, {"empty", "", ""}, {"gone", "", "not found"}};
+  r.files_truncated = true;
+  const auto loaded = DecodeResult(EncodeResult(r));
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+  EXPECT_TRUE(loaded->files_truncated);
+  ASSERT_EQ(loaded->files.size(), 3U);
+  EXPECT_EQ(loaded->files[0].path, "a b");
+  EXPECT_EQ(loaded->files[0].content, r.files[0].content);
+  EXPECT_EQ(loaded->files[1].error, "");
+  EXPECT_EQ(loaded->files[2].error, "not found");
+}
+
+TEST(PublicJson, ShowsSmallFilesAndTheAddressOfAll) {
+  Job j;
+  j.id = "abc";
+  j.status = Status::kCompleted;
+  j.result.emplace();
+  j.result->files = {{"a b/c", "\xFF"s, ""},
+                     {"large", std::string(kMaxInlineFile + 1, 'x'), ""},
+                     {"gone", "", "not found"}};
+  const auto json = boost::json::parse(ToPublicJson(j)).as_object();
+  const auto& files = json.at("result").as_object().at("files").as_array();
+  ASSERT_EQ(files.size(), 3U);
+  EXPECT_EQ(files[0].at("url").as_string(), "/v1/execute/abc/files/a%20b/c");
+  EXPECT_EQ(files[0].at("content_encoding").as_string(), "base64");
+  EXPECT_EQ(files[1].at("size").as_int64(), static_cast<int64_t>(kMaxInlineFile) + 1);
+  EXPECT_FALSE(files[1].as_object().contains("content"));
+  EXPECT_EQ(files[2].at("error").as_string(), "not found");
+  EXPECT_FALSE(files[2].as_object().contains("url"));
 }
 
 TEST(StoredResult, KeepsAbsence) {

@@ -2,7 +2,9 @@
 
 #include <sys/wait.h>
 
+#include <cerrno>
 #include <csignal>
+#include <system_error>
 
 #include "sandbox/wire.h"
 
@@ -32,6 +34,25 @@ Cause CauseOf(uint32_t flags, int wait_status) {
     return WTERMSIG(wait_status) == SIGSYS ? Cause::kPolicyViolation : Cause::kSignalled;
   }
   return Cause::kExited;
+}
+
+std::string CollectError(int error) {
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      return "not found";
+    case EISDIR:
+    case ENXIO:  // a socket
+      return "not a regular file";
+    case ELOOP:
+      return "reached through a link";
+    case EFBIG:
+      return "too large";
+    case ECANCELED:
+      return "not collected";
+    default:
+      return std::generic_category().message(error);
+  }
 }
 
 }  // namespace sandbox

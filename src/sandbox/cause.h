@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "sandbox/spec.h"
 
@@ -9,5 +10,8 @@ namespace sandbox {
 // What a run is said to have ended by, out of everything that was true (wire::EndFlag) and the main
 // process's wait status.
 Cause CauseOf(uint32_t flags, int wait_status);
+
+// Why a file was not collected, in words for clients; `error` as the collector has told it.
+std::string CollectError(int error);
 
 }  // namespace sandbox

@@ -16,13 +16,16 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <system_error>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "linux/message.h"
 #include "linux/syscall.h"
 #include "sandbox/cause.h"
+#include "sandbox/outputs.h"
 #include "sandbox/wire.h"
 
 namespace sandbox {
@@ -178,6 +181,8 @@ struct Message {
   wire::Request request{};
   UniqueFd payload;
   UniqueFd stdin_fd;
+  UniqueFd stdout_fd;
+  UniqueFd stderr_fd;
   std::vector<std::shared_ptr<UniqueFd>> files;
 };
 
@@ -282,6 +287,44 @@ Result<std::vector<UniqueFd>> EncodeWarm(const NativeOptions& options, wire::Set
     }
   }
   return payloads;
+}
+
+// The names of files that patterns match are the job's: only text is repeated.
+bool IsPlainName(const std::string& path) {
+  return base::IsValidUtf8(path) && !base::HasControlCharacters(path);
+}
+
+// `collected` holds the paths that were asked for, which come first in the reply. False when a file
+// has to be left out.
+bool TakeFiles(const wire::Reply& reply, std::vector<UniqueFd> files,
+               std::vector<CollectedFile>* collected) {
+  const size_t asked = collected->size();
+  bool all = true;
+  size_t next = 0;
+  for (size_t i = 0; i < reply.collected.size() && i < reply.collect_count; ++i) {
+    const wire::CollectedFile& answer = reply.collected[i];
+    CollectedFile file;
+    if (i < asked) {
+      file.path = (*collected)[i].path;
+    } else {
+      file.path.assign(answer.path.data(), ::strnlen(answer.path.data(), answer.path.size()));
+    }
+    if (answer.error != 0) {
+      file.error = CollectError(answer.error);
+    } else if (next < files.size()) {
+      file.size = answer.size;
+      file.fd = CopyCollected(files[next++], answer.size);
+      file.error = file.fd == nullptr ? "could not be copied" : "";
+    }
+    if (i < asked) {
+      (*collected)[i] = std::move(file);
+    } else if (IsPlainName(file.path)) {
+      collected->push_back(std::move(file));
+    } else {
+      all = false;
+    }
+  }
+  return all;
 }
 
 // In the words of docs/security.md, "Isolation levels".
@@ -458,7 +501,9 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
     run->output_limit = spec.limits.output_bytes;
     run->started = base::MonotonicNow();
     for (const std::string& path : spec.collect) {
-      run->result.collected.push_back({path, 0, nullptr, "not collected"});
+      if (!IsPattern(path.c_str())) {
+        run->result.collected.push_back({path, 0, nullptr, "not collected"});
+      }
     }
     runs_[run->id] = run;
     if (auto sent = Send(*run, spec); !sent) {
@@ -487,29 +532,19 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
       return base::SysError("pipe", errno);
     }
     UniqueFd out_read(out[0]);
-    const UniqueFd out_write(out[1]);
+    message->stdout_fd.reset(out[1]);
     if (::pipe2(err.data(), O_CLOEXEC) != 0) {
       return base::SysError("pipe", errno);
     }
     UniqueFd err_read(err[0]);
-    const UniqueFd err_write(err[1]);
+    message->stderr_fd.reset(err[1]);
     // The program runs as another user: so that it can also open its streams by name (/dev/stdout).
-    if (::fchmod(out_write.get(), 0622) != 0 || ::fchmod(err_write.get(), 0622) != 0) {
+    if (::fchmod(message->stdout_fd.get(), 0622) != 0 ||
+        ::fchmod(message->stderr_fd.get(), 0622) != 0) {
       return base::SysError("open a stream for writing", errno);
     }
     message->request.id = run.id;
-    std::array<int, wire::kMaxFds> fds = {message->payload.get(), message->stdin_fd.get(),
-                                          out_write.get(), err_write.get()};
-    int count = wire::kFixedRunFds;
-    for (const auto& file : message->files) {
-      fds[static_cast<size_t>(count++)] = file->get();
-    }
-    // The launcher reads at once and the number of runs is bounded by the slots: a full socket is a
-    // fault.
-    if (!linux::SendMessage(socket_.native_handle(), &message->request, sizeof(message->request),
-                            fds.data(), count, MSG_DONTWAIT)) {
-      return base::SysError("send to sandbox-launcher", errno);
-    }
+    Post(std::move(*message));
     run.out.descriptor.assign(out_read.release());
     run.err.descriptor.assign(err_read.release());
     Read(run.shared_from_this(), &run.out, Stream::kStdout);
@@ -518,13 +553,60 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
   }
 
   void Kill(uint64_t id, wire::KillReason reason) {
-    wire::Request request{};
-    request.version = wire::kVersion;
-    request.type = static_cast<uint32_t>(wire::RequestType::kKill);
-    request.id = id;
-    request.kill_reason = static_cast<uint32_t>(reason);
-    linux::SendMessage(socket_.native_handle(), &request, sizeof(request), nullptr, 0,
-                       MSG_DONTWAIT);
+    Message message;
+    message.request.version = wire::kVersion;
+    message.request.type = static_cast<uint32_t>(wire::RequestType::kKill);
+    message.request.id = id;
+    message.request.kill_reason = static_cast<uint32_t>(reason);
+    Post(std::move(message));
+  }
+
+  // The launcher reads at once, but many may come in a moment: those that find the socket full
+  // wait, in their order. Their number is bounded by that of the runs.
+  void Post(Message message) {
+    waiting_.push_back(std::move(message));
+    if (waiting_.size() == 1) {
+      SendWaiting();
+    }
+  }
+
+  void SendWaiting() {
+    for (; !waiting_.empty(); waiting_.pop_front()) {
+      if (SendNow(waiting_.front())) {
+        continue;
+      }
+      if (errno == EAGAIN) {
+        socket_.async_wait(asio::posix::stream_descriptor::wait_write,
+                           [weak = weak_from_this()](const boost::system::error_code& error) {
+                             const auto self = weak.lock();
+                             if (self != nullptr && !error) {
+                               self->SendWaiting();
+                             }
+                           });
+        return;
+      }
+      asio::post(loop_, [self = shared_from_this(), id = waiting_.front().request.id,
+                         message = base::SysError("send to sandbox-launcher", errno).message] {
+        self->Finish(id, Cause::kInternal, message);
+      });
+    }
+  }
+
+  // False with errno.
+  bool SendNow(const Message& message) {
+    std::array<int, wire::kMaxFds> fds{};
+    int count = 0;
+    for (const UniqueFd* fd :
+         {&message.payload, &message.stdin_fd, &message.stdout_fd, &message.stderr_fd}) {
+      if (fd->valid()) {
+        fds[static_cast<size_t>(count++)] = fd->get();
+      }
+    }
+    for (const auto& file : message.files) {
+      fds[static_cast<size_t>(count++)] = file->get();
+    }
+    return linux::SendMessage(socket_.native_handle(), &message.request,
+                              wire::SizeOf(message.request), fds.data(), count, MSG_DONTWAIT);
   }
 
   void Read(std::shared_ptr<Run> run, Run::Pipe* pipe, Stream stream) {
@@ -579,7 +661,7 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
       if (n < 0 && errno == EAGAIN) {
         return true;
       }
-      if (n != sizeof(reply) || reply.version != wire::kVersion) {
+      if (n != static_cast<ssize_t>(wire::SizeOf(reply)) || reply.version != wire::kVersion) {
         Lose();
         return false;
       }
@@ -631,22 +713,8 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
     result.usage.process_limit_hit = (reply.flags & wire::kHitProcessLimit) != 0;
     result.start_time =
         reply.started_at == 0 ? 0 : std::max<int64_t>(0, reply.started_at - run->started);
-    size_t next = 0;
-    for (size_t i = 0;
-         i < result.collected.size() && i < reply.collected.size() && i < reply.collect_count;
-         ++i) {
-      CollectedFile& file = result.collected[i];
-      const wire::CollectedFile& answer = reply.collected[i];
-      if (answer.error != 0) {
-        file.error = answer.error == EISDIR  ? "not a regular file"
-                     : answer.error == EFBIG ? "too large"
-                                             : std::generic_category().message(answer.error);
-      } else if (next < files.size()) {
-        file.size = answer.size;
-        file.fd = CopyCollected(files[next++], answer.size);
-        file.error = file.fd == nullptr ? "could not be copied" : "";
-      }
-    }
+    const bool all = TakeFiles(reply, std::move(files), &result.collected);
+    result.more_files = !all || (reply.flags & wire::kMoreFiles) != 0;
     run->answered = true;
     if (reply.step == static_cast<uint32_t>(wire::Step::kKillAll)) {
       // Processes that could not be killed hold the pipes' other ends.
@@ -696,6 +764,7 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
   std::function<void()> lost_;
   asio::posix::stream_descriptor socket_;
   std::map<uint64_t, std::shared_ptr<Run>> runs_;
+  std::deque<Message> waiting_;  // to be sent
   uint64_t last_id_ = 0;
   uint32_t quarantined_ = 0;
 };

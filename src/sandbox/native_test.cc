@@ -5,8 +5,10 @@
 
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <map>
 
 #include "sandbox/client.h"
+#include "sandbox/wire.h"
 
 namespace sandbox {
 namespace {
@@ -84,6 +86,25 @@ TEST_F(NativeTest, FeedsStdinAndFilesAndCollects) {
     EXPECT_EQ(result.collected[i].fd, nullptr);
     EXPECT_FALSE(result.collected[i].error.empty());
   }
+}
+
+TEST_F(NativeTest, CollectsWhatPatternsMatch) {
+  Spec spec = Shell(
+      "mkdir -p d/e; echo 1 > a.txt; echo 2 > d/b.txt; echo 3 > d/e/c.txt; echo > x;"
+      "ln -s /etc/passwd d/link.txt; mkfifo p.txt");
+  spec.collect = {"d/**/*.txt", "absent", "*.txt"};
+  const RunResult result = Run(std::move(spec));
+  ASSERT_EQ(result.cause, Cause::kExited) << result.message << result.stderr_data;
+  EXPECT_FALSE(result.more_files);
+  std::map<std::string, std::string> found;  // path to error
+  for (const CollectedFile& file : result.collected) {
+    found[file.path] = file.error;
+    EXPECT_EQ(file.fd != nullptr, file.error.empty()) << file.path;
+  }
+  const std::map<std::string, std::string> expected = {
+      {"absent", "not found"}, {"a.txt", ""}, {"d/b.txt", ""}, {"d/e/c.txt", ""}};
+  EXPECT_EQ(found, expected);
+  EXPECT_EQ(result.collected[0].path, "absent") << "paths come first";
 }
 
 TEST_F(NativeTest, EndsAtTheWallTimeLimit) {
@@ -185,8 +206,12 @@ TEST_F(NativeTest, MoreWarmProgramsThanThereCanBeAreRefused) {
 TEST_F(NativeTest, ManyAtOnceAllAnswer) {
   int done = 0;
   for (int i = 0; i < 40; ++i) {
-    backend_->Start(Shell("echo " + std::to_string(i)), {}, [&, i](RunResult result) {
+    // So much to collect that the socket is full for a while.
+    Spec spec = Shell("echo " + std::to_string(i));
+    spec.collect.resize(wire::kMaxCollect, "absent");
+    backend_->Start(std::move(spec), {}, [&, i](RunResult result) {
       EXPECT_EQ(result.cause, Cause::kExited) << result.message;
+      EXPECT_EQ(result.collected.size(), size_t{wire::kMaxCollect});
       EXPECT_EQ(result.stdout_data, std::to_string(i) + "\n");
       ++done;
     });

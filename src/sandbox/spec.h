@@ -47,8 +47,9 @@ struct Spec {
   std::vector<InputFile> files;
   std::string stdin_data;
   Limits limits;
-  std::vector<std::string>
-      collect;  // files of the work folder to return after the program has ended
+  // Files of the work folder to return after the program has ended: paths and patterns, at most
+  // kMaxOutputs, as sandbox/outputs.h has them.
+  std::vector<std::string> collect;
   int64_t collect_bytes = 64LL << 20;  // of all collected files together
 };
 
@@ -93,7 +94,10 @@ struct RunResult {
   bool stderr_truncated = false;
   Usage usage;
   base::Nanos start_time = 0;  // from Start to the program's first instruction
+  // A file, or why it could not be had, for each path of Spec::collect, in that order; then the
+  // files that its patterns match.
   std::vector<CollectedFile> collected;
+  bool more_files = false;  // not all that the patterns match are among them
 };
 
 enum class Stream { kStdout, kStderr };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -15,12 +16,12 @@
 //   also with kNoRun as its id
 namespace sandbox::wire {
 
-inline constexpr uint32_t kVersion = 4;
+inline constexpr uint32_t kVersion = 5;
 inline constexpr int kMaxFds = 32;      // of one message; the kernel allows SCM_MAX_FD, 253
 inline constexpr int kFixedRunFds = 4;  // payload, stdin, stdout, stderr
 inline constexpr int kMaxFileFds = kMaxFds - kFixedRunFds;
-inline constexpr int kMaxCollect = 8;
-inline constexpr int kMaxName = 256;  // a path with its final NUL
+inline constexpr int kMaxCollect = 32;  // sandbox/outputs.h
+inline constexpr int kMaxName = 256;    // a path with its final NUL
 inline constexpr int kMaxMounts = 16;
 inline constexpr int kMaxSandboxes = 256;         // at once
 inline constexpr int kMaxWarm = 4;                // programs that are started ahead
@@ -102,8 +103,15 @@ struct Request {
   uint32_t warm;
   int64_t collect_bytes;
   RunLimits limits;
-  std::array<Name, kMaxCollect> collect;
+  std::array<Name, kMaxCollect> collect;  // paths and patterns, as sandbox/outputs.h has them
 };
+
+// What is sent of one: without the names that it does not have.
+constexpr size_t SizeOf(const Request& request) {
+  const size_t unused =
+      request.collect_count < kMaxCollect ? kMaxCollect - request.collect_count : 0;
+  return sizeof(request) - unused * sizeof(Name);
+}
 
 // What ended the program. More than one may be set; the client applies the precedence.
 enum EndFlag : uint32_t {
@@ -115,12 +123,14 @@ enum EndFlag : uint32_t {
   kEndedInternal = 1U << 5,
   kHitProcessLimit = 1U << 6,
   kHasStatus = 1U << 7,  // wait_status is the main process's
+  kMoreFiles = 1U << 8,  // not all files that the patterns match were collected
 };
 
 struct CollectedFile {
   int32_t error;  // errno, 0 when a descriptor follows
   uint32_t unused;
   int64_t size;
+  Name path;
 };
 
 // The id of a reply that belongs to no run: it tells `quarantined` alone.
@@ -143,6 +153,12 @@ struct Reply {
   int64_t started_at;  // CLOCK_MONOTONIC at the program's exec, 0 when it never started
   std::array<CollectedFile, kMaxCollect> collected;
 };
+
+// Likewise.
+constexpr size_t SizeOf(const Reply& reply) {
+  const size_t unused = reply.collect_count < kMaxCollect ? kMaxCollect - reply.collect_count : 0;
+  return sizeof(reply) - unused * sizeof(CollectedFile);
+}
 
 // The payload: a memfd that the launcher passes on unread. pid 1 of the sandbox, confined, reads
 // it. PayloadHeader, then argc + envc strings, then per file a PayloadFile, its path and, for

@@ -20,7 +20,7 @@ class Contract:
     def __init__(self, path=REPOSITORY / "api" / "openapi.yaml"):
         self.document = yaml.safe_load(path.read_text())
         self.paths = {
-            re.compile("^" + re.sub(r"{[^}]*}", "[^/]+", template) + "$"): item
+            re.compile("^" + re.sub(r"{[^}]*}", "[^/]+", template.replace("{path}", ".+")) + "$"): item
             for template, item in self.document["paths"].items()
         }
 

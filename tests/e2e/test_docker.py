@@ -109,12 +109,14 @@ def test_files_lieInFoldersAsOnTheNativeBackend(exec_service):
         return exec_service.wait(exec_service.post(members).json["id"])["result"]
 
     result = run(language="python", entrypoint="app/main.py", args=["a b"], env={"A": "1"},
-                 compiler_args=["-O"], limits={"open_files": 64}, files=[
+                 compiler_args=["-O"], limits={"open_files": 64}, outputs=["in/*", "out"], files=[
                      {"path": "app/main.py", "content": "import os, sys, pkg.util as u\nassert False\n"
                       "print(u.x, sys.argv[1:], os.environ['A'], open('in/b', 'rb').read())"},
                      {"path": "app/pkg/util.py", "content": "x = 1"},
                      {"path": "in/b", "content": "/wA=", "encoding": "base64"}])
     assert result["stdout"] == "1 ['a b'] 1 b'\\xff\\x00'\n", result
+    assert [(file["path"], file.get("content"), file.get("error")) for file in result["files"]] == [
+        ("in/b", "/wA=", None), ("out", None, "not found")]
     result = run(language="go", entrypoint="cmd/main.go", compiler_args=["-trimpath"], files=[
         {"path": "go.mod", "content": "module m\n\ngo 1.18\n"},
         {"path": "cmd/main.go", "content": "package main\nimport \"m/lib\"\n"

@@ -107,12 +107,14 @@ def test_body_isNotReadWithoutAKey(keyed):
 
 
 def test_jobOfAnotherKey_doesNotExist(keyed, alice, bob):
-    done = alice.submit("print('done')")
+    done = alice.submit("open('out', 'w').write('done')", outputs=["out"])
     alice.wait(done)
+    assert alice.get(f"/v1/execute/{done}/files/out").body == b"done"
     live = alice.submit(SLEEPER, timeout="55s")
     eventually(lambda: alice.job(live)["status"] == "running")
     same = {"X-Request-Id": "the-same"}
-    for method, path in (("GET", ""), ("GET", "?wait=100ms"), ("GET", "/events"), ("DELETE", "")):
+    for method, path in (("GET", ""), ("GET", "?wait=100ms"), ("GET", "/events"), ("GET", "/files/out"),
+                         ("DELETE", "")):
         def answer(job_id, caller=bob, method=method, path=path):
             response = caller.request(method, f"/v1/execute/{job_id}{path}", headers=same)
             headers = {name: value for name, value in response.headers.items() if name != "date"}

@@ -35,7 +35,8 @@ FUZZ(stored, input) {
     const auto again = job::DecodeResult(job::EncodeResult(*result));
     MUST(again && again->stdout_data == result->stdout_data && again->verdict == result->verdict &&
          again->exit_code == result->exit_code && again->message == result->message &&
-         again->tests.size() == result->tests.size());
+         again->tests.size() == result->tests.size() &&
+         again->files.size() == result->files.size());
     Show(*result);
   }
   // Anything at all is what a program may print.

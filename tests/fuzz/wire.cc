@@ -24,11 +24,11 @@ FUZZ(wire, input) {
 
   wire::Request request{};
   std::memcpy(&request, bytes.data(), std::min(bytes.size(), sizeof(request)));
-  const size_t size = whole ? sizeof(request) : bytes.size();
+  const size_t size = whole ? wire::SizeOf(request) : bytes.size();
   const int refusal = sandbox::launcher::CheckRequest(request, size, fd_count);
   MUST(refusal == 0 || refusal == EINVAL || refusal == EPROTO);
   if (refusal == 0) {
-    MUST(size == sizeof(request) && request.version == wire::kVersion);
+    MUST(size == wire::SizeOf(request) && request.version == wire::kVersion);
   }
   if (refusal == 0 && request.type == static_cast<uint32_t>(wire::RequestType::kRun)) {
     MUST(fd_count >= wire::kFixedRunFds && fd_count <= wire::kMaxFds && request.id != 0);

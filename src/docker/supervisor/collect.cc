@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 
 #include "docker/supervisor/processes.h"
 #include "linux/syscall.h"
+#include "sandbox/outputs.h"
 
 namespace docker::supervisor {
 namespace {
@@ -55,12 +57,20 @@ bool Send(int fd, int64_t size, Output* output) {
 
 }  // namespace
 
-void Collect(const Job& job, int box, Output* output) {
+bool Collect(const Job& job, int box, Output* output) {
+  static_assert(wire::kMaxCollect == sandbox::kMaxOutputs &&
+                wire::kMaxPath == sandbox::kMaxOutputPath);
   int64_t left = job.header.collect_bytes;
-  for (uint32_t i = 0; i < job.collect.size(); ++i) {
+  uint32_t index = 0;
+  bool going = true;
+  const auto take = [&](const char* path) {
+    if (!going) {
+      return;
+    }
     wire::File file{};
-    file.index = i;
-    const base::UniqueFd fd(OpenBelow(box, job.collect[i]));
+    file.index = index++;
+    std::snprintf(file.path.data(), file.path.size(), "%s", path);
+    const base::UniqueFd fd(OpenBelow(box, path));
 
     struct stat info {};
 
@@ -77,10 +87,12 @@ void Collect(const Job& job, int box, Output* output) {
       left -= info.st_size;
     }
     output->Put(wire::FrameType::kFile, file);
-    if (file.error == 0 && !Send(fd.get(), file.size, output)) {
-      return;  // a frame too few: the reader sees that the file is not complete
-    }
-  }
+    // A frame too few: the reader sees that the file is not complete.
+    going = file.error != 0 || Send(fd.get(), file.size, output);
+  };
+  return job.collect.empty() ||
+         sandbox::FindOutputs(
+             box, job.collect.size(), [&](size_t i) { return job.collect[i].c_str(); }, take);
 }
 
 }  // namespace docker::supervisor

@@ -122,8 +122,9 @@ class Runner {
     PrepareLaunch(folder_.path + "/box", folder_.path + "/tmp", &launch);
     wire::Done done{};
     bool answer = RunWatched(&launch, single, &done);
-    if (answer) {
-      Collect(job_, folder_.box.get(), output_);
+    if (answer && (done.flags & sandbox::wire::kHasStatus) != 0 &&
+        !Collect(job_, folder_.box.get(), output_)) {
+      done.flags |= sandbox::wire::kMoreFiles;
     }
     Clean(single, &done);
     return answer && Answer(done);

@@ -192,7 +192,7 @@ class LauncherAbuse : public ::testing::Test {
   }
 
   bool Send(const Request& request, const std::vector<int>& fds, int flags = 0) const {
-    return SendBytes(&request, sizeof(request), fds, flags);
+    return SendBytes(&request, wire::SizeOf(request), fds, flags);
   }
 
   // The next reply; its files are closed.
@@ -202,9 +202,9 @@ class LauncherAbuse : public ::testing::Test {
     int count = 0;
     pollfd polled{launcher_.socket.get(), POLLIN, 0};
     EXPECT_EQ(::poll(&polled, 1, kDeadlineMs), 1) << "no reply";
-    EXPECT_EQ(linux::ReceiveMessage(launcher_.socket.get(), &reply, sizeof(reply), fds, &count,
-                                    MSG_DONTWAIT),
-              static_cast<ssize_t>(sizeof(reply)));
+    const ssize_t size = linux::ReceiveMessage(launcher_.socket.get(), &reply, sizeof(reply), fds,
+                                               &count, MSG_DONTWAIT);
+    EXPECT_EQ(size, static_cast<ssize_t>(wire::SizeOf(reply)));
     for (int i = 0; i < count; ++i) {
       ::close(fds[i]);
     }

@@ -82,7 +82,7 @@ bool CheckSetup(const wire::Setup& setup, int fd_count) {
 }
 
 int CheckRequest(const wire::Request& request, size_t size, int fd_count) {
-  if (size != sizeof(request) || request.version != wire::kVersion) {
+  if (size != wire::SizeOf(request) || request.version != wire::kVersion) {
     return EPROTO;
   }
   if (request.type == static_cast<uint32_t>(RequestType::kKill)) {

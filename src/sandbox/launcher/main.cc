@@ -125,7 +125,7 @@ bool Send(wire::Reply reply, const base::UniqueFd* files, size_t file_count) {
       fds[count++] = files[i].get();
     }
   }
-  if (!linux::SendMessage(kSocket, &reply, sizeof(reply), fds, count, MSG_DONTWAIT) &&
+  if (!linux::SendMessage(kSocket, &reply, wire::SizeOf(reply), fds, count, MSG_DONTWAIT) &&
       errno == EAGAIN) {
     g_blocked = true;
     Await(EPOLLOUT);

@@ -14,8 +14,12 @@
 #include "linux/message.h"
 #include "linux/syscall.h"
 #include "sandbox/launcher/zygote.h"
+#include "sandbox/outputs.h"
 
 namespace sandbox::launcher {
+
+static_assert(wire::kMaxCollect == kMaxOutputs && wire::kMaxName == kMaxOutputPath);
+
 namespace {
 
 using wire::Step;
@@ -479,22 +483,24 @@ void Sandbox::CloseMounts() {
 }
 
 // After every process is dead, by descriptor, through no link, regular files with one name only.
+// Of a program that did not end by itself nothing is looked at.
 void Sandbox::Collect() {
-  reply_.collect_count = claim_.collect_count;
   int64_t left = claim_.collect_bytes;
-  for (size_t i = 0; i < claim_.collect_count; ++i) {
+  const bool ran = (reply_.flags & wire::kHasStatus) != 0 && box_.valid();
+  const auto take = [&](const char* path) {
+    const size_t i = reply_.collect_count++;
     wire::CollectedFile& file = reply_.collected[i];
-    if ((reply_.flags & wire::kHasStatus) == 0 || !box_.valid()) {
-      file.error = ENOENT;
-      continue;
-    }
+    std::snprintf(file.path.data(), file.path.size(), "%s", path);
     base::UniqueFd fd(
-        linux::OpenBeneath(box_.get(), claim_.collect[i].data(),
-                           O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
+        ran ? linux::OpenBeneath(box_.get(), path,
+                                 O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC)
+            : -1);
 
     struct stat info {};
 
-    if (!fd.valid() || ::fstat(fd.get(), &info) != 0) {
+    if (!ran) {
+      file.error = ECANCELED;
+    } else if (!fd.valid() || ::fstat(fd.get(), &info) != 0) {
       file.error = errno;
     } else if (!S_ISREG(info.st_mode) || info.st_nlink != 1) {
       file.error = EISDIR;
@@ -505,6 +511,12 @@ void Sandbox::Collect() {
       file.size = info.st_size;
       collected_[i] = std::move(fd);
     }
+  };
+  const auto name_of = [&](size_t i) { return claim_.collect[i].data(); };
+  const int folder = ran ? box_.get() : -1;
+  if (claim_.collect_count > 0 && !FindOutputs(folder, claim_.collect_count, name_of, take) &&
+      ran) {
+    reply_.flags |= wire::kMoreFiles;
   }
 }
 
