@@ -291,6 +291,9 @@ std::vector<Variable> Variables(const Environment& environment) {
        "`https://example.org,http://localhost:3000`, "
        "or `*`; others may only read what is public or known by its id",
        ReadCors},
+      {"HTTP_SESSION_IDLE", "5m", nullptr,
+       "An interactive session in which neither side has said anything for so long is ended",
+       Duration(&Config::http_session_idle, base::kSecond, 24 * base::kHour)},
       {"HTTP_METRICS", "local", nullptr,
        "Who may read `/metrics`: local (clients on this machine, not through a proxy) or all",
        Choice(&Config::http_metrics, {"local", "all"})},
@@ -418,6 +421,14 @@ std::vector<Variable> Variables(const Environment& environment) {
        Size(&Config::compile_cache, 0, 1024 * kGiB)},
       {"SANDBOX_SLOTS", cores, "number of cores", "Jobs run at once",
        Integer(&Config::slots, 1, 128)},
+      {"SANDBOX_SESSIONS", "16", nullptr,
+       "Interactive sessions at once, beside SANDBOX_SLOTS; 0: none. One client may have three "
+       "quarters",
+       Integer(&Config::sessions, 0, 64)},
+      {"SANDBOX_SESSION_TIMEOUT", "30m", nullptr,
+       "Wall-clock limit of an interactive program, and most that it may ask for; its CPU time is "
+       "limited to SANDBOX_MAX_CPU_TIME",
+       Duration(&Config::session_timeout, base::kSecond, 24 * base::kHour)},
       {"SANDBOX_WARM_START", "on", nullptr,
        "on: interpreters are started ahead and forked for each job (docs/languages.md); off; or "
        "the "

@@ -25,6 +25,7 @@ struct Config {
   int64_t http_max_body = 0;
   int64_t http_max_connections = 0;
   http::CorsPolicy http_cors;
+  base::Nanos http_session_idle = 0;
   std::string http_metrics;  // local or all
   std::string http_auth;     // auto, required or off
   std::vector<job::Key> http_api_keys;
@@ -81,6 +82,8 @@ struct Config {
   int64_t max_open_files = 0;
   int64_t compile_cache = 0;
   int64_t slots = 0;
+  int64_t sessions = 0;  // interactive ones
+  base::Nanos session_timeout = 0;
   std::string warm_start;  // on, off, or ids of languages with commas between
   int64_t warm_park = 0;
   int64_t warm_jobs = 0;

@@ -221,8 +221,11 @@ class App {
     http_options.max_body_bytes = config_.http_max_body;
     http_options.max_connections = static_cast<int>(config_.http_max_connections);
     http_options.cors = config_.http_cors;
+    http_options.sessions = static_cast<int>(config_.sessions);
+    http_options.session_idle = config_.http_session_idle;
     service::Options service_options;
     service_options.max_timeout = config_.max_timeout;
+    service_options.max_session_timeout = config_.session_timeout;
     service_options.max_limits = {config_.max_cpu_time,   config_.max_memory,
                                   config_.max_processes,  config_.max_output,
                                   config_.max_file_bytes, config_.max_open_files};
@@ -247,7 +250,8 @@ class App {
     health.not_limited = not_limited_;
     health.containers = ContainersForHealth(containers_);
     health.quarantined = [this] { return backend_ == nullptr ? 0 : backend_->quarantined(); };
-    server_ = std::make_unique<http::Server>(loop_, http_options, std::move(health), *service_);
+    server_ = std::make_unique<http::Server>(loop_, http_options, std::move(health), *service_,
+                                             Sessions());
     auto port = server_->Listen();
     if (!port) {
       return base::InvalidArgument("HTTP_HOST, HTTP_PORT: cannot listen on " + config_.http_host +
@@ -283,6 +287,22 @@ class App {
     });
     Sweep();
     return {};
+  }
+
+  http::SessionSource Sessions() {
+    http::SessionSource source;
+    if (!runs_jobs()) {
+      source.why_not =
+          "interactive programs run on the node that has the connection, and this one "
+          "runs none: its role is api";
+    } else if (backend_->live_input() == nullptr) {
+      source.why_not = "the docker backend cannot run interactive programs";
+    } else if (config_.sessions == 0) {
+      source.why_not = "SANDBOX_SESSIONS is 0: there are no interactive programs";
+    } else {
+      source.host = [this]() -> job::SessionHost* { return executor_.get(); };
+    }
+    return source;
   }
 
   Result<void> OpenCompileCache() {
@@ -379,6 +399,9 @@ class App {
     options.processes = config_.processes;
     options.output_bytes = config_.output;
     options.lease_time = config_.lease_time;
+    options.sessions = static_cast<int>(config_.sessions);
+    options.session_timeout = config_.session_timeout;
+    options.session_cpu_time = config_.max_cpu_time;
     return options;
   }
 

@@ -15,6 +15,7 @@
 #include "executor/metrics.h"
 #include "executor/output_feed.h"
 #include "executor/run.h"
+#include "executor/session.h"
 
 namespace executor {
 namespace {
@@ -101,6 +102,28 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
 
   int running() const { return static_cast<int>(slots_.size()); }
 
+  void Begin(job::Job job, job::Store::Callback<std::shared_ptr<job::Session>> done) {
+    std::optional<base::Error> refusal;
+    if (stopping_) {
+      refusal = base::Error{base::ErrorKind::kUnavailable, "the worker stops", 0};
+    } else if (sessions_ >= options_.sessions) {
+      refusal = base::Error{base::ErrorKind::kExhausted,
+                            "as many interactive sessions are open as may be", 0};
+    }
+    if (refusal) {
+      boost::asio::post(loop_, [done = std::move(done), refusal = *refusal] { done(refusal); });
+      return;
+    }
+    ++sessions_;
+    ++beginning_;
+    store_.Begin(options_.worker, std::move(job),
+                 [weak = weak_from_this(), done = std::move(done)](base::Result<job::Lease> lease) {
+                   if (const auto self = weak.lock()) {
+                     self->OnBegun(std::move(lease), done);
+                   }
+                 });
+  }
+
   // Jobs that wait go before tests of those that run.
   bool Take() override {
     if (stopping_ || leasing_ || !queue_empty_ || free_slots() <= 0) {
@@ -125,6 +148,7 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
     Phase phase = Phase::kRunning;
     std::shared_ptr<Run> run;          // null when it is given back at once
     std::unique_ptr<OutputFeed> feed;  // null likewise
+    bool session = false;              // it is interactive, and in no slot of options_.slots
     bool cancelled = false;            // at a client's wish
     steady_timer timer;                // the next renewal
     steady_timer finish_timer;         // the next try to store the outcome
@@ -167,7 +191,7 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
     });
   }
 
-  int free_slots() const { return options_.slots - running() - lent_; }
+  int free_slots() const { return options_.slots - (running() - (sessions_ - beginning_)) - lent_; }
 
   void Poll() {
     const int free = free_slots();
@@ -213,7 +237,7 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
     } else {
       lease_failures_ = 0;
       for (job::Lease& lease : *leases) {
-        StartJob(std::move(lease));
+        StartJob(std::move(lease), false);
       }
     }
     if (std::exchange(poll_again_, false)) {
@@ -223,16 +247,35 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
     CheckDrained();
   }
 
-  void StartJob(job::Lease lease) {
+  void OnBegun(base::Result<job::Lease> lease,
+               const job::Store::Callback<std::shared_ptr<job::Session>>& done) {
+    --beginning_;
+    if (!lease) {
+      --sessions_;
+      done(lease.error());
+      CheckDrained();
+      return;
+    }
+    const uint64_t number = StartJob(std::move(*lease), true);
+    const auto cancel = [weak = weak_from_this(), number] {
+      if (const auto self = weak.lock()) {
+        self->CancelSlot(number);
+      }
+    };
+    done(std::shared_ptr<job::Session>(std::make_shared<Session>(Find(number)->run, cancel)));
+  }
+
+  uint64_t StartJob(job::Lease lease, bool session) {
     const uint64_t number = ++last_number_;
     const auto slot = std::make_shared<Slot>(loop_);
+    slot->session = session;
     slot->lease.token = lease.token;
     slot->lease.job.id = lease.job.id;
     slot->lease.job.submission.language = lease.job.submission.language;
     slots_.emplace(number, slot);
-    if (stopping_) {
+    if (stopping_ && !session) {
       ReleaseJob(number);
-      return;
+      return number;
     }
     slot->feed = std::make_unique<OutputFeed>(loop_, lease.token,
                                               [this, id = lease.job.id](job::OutputChunk chunk) {
@@ -254,6 +297,7 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
         });
     slot->run->Start();
     ArmRenewal(number);
+    return number;
   }
 
   std::shared_ptr<Slot> Find(uint64_t number) const {
@@ -304,10 +348,17 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
 
   void CancelJob(const std::string& id) {
     for (const auto& [number, slot] : slots_) {
-      if (slot->lease.job.id == id && slot->phase == Phase::kRunning) {
-        slot->cancelled = true;
-        slot->run->Cancel();  // OnRunDone follows
+      if (slot->lease.job.id == id) {
+        CancelSlot(number);
       }
+    }
+  }
+
+  void CancelSlot(uint64_t number) {
+    const auto slot = Find(number);
+    if (slot && slot->phase == Phase::kRunning) {
+      slot->cancelled = true;
+      slot->run->Cancel();  // OnRunDone follows
     }
   }
 
@@ -327,13 +378,14 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
       case Phase::kFinishing:
         break;
     }
-    if (!outcome && !slot->cancelled) {
+    if (!outcome && !slot->cancelled && !slot->session) {
       ReleaseJob(number);
       return;
     }
     if (!outcome) {
       outcome.emplace();
-      outcome->status = job::Status::kCancelled;
+      outcome->status = slot->cancelled ? job::Status::kCancelled : job::Status::kFailed;
+      outcome->error = slot->cancelled ? "" : "The service was stopped.";
     }
     slot->feed->Flush();  // before the outcome: those who watch hear it all, then the end
     slot->phase = Phase::kFinishing;
@@ -407,6 +459,8 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
   }
 
   void Drop(uint64_t number) {
+    const auto slot = Find(number);
+    sessions_ -= slot && slot->session ? 1 : 0;
     slots_.erase(number);
     Wake();
     CheckDrained();
@@ -418,7 +472,8 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
     const SlotMap slots = slots_;
     for (const auto& [number, slot] : slots) {
       if (slot->phase == Phase::kRunning) {
-        slot->phase = Phase::kReleasing;
+        // A session is over: nobody could go on with it.
+        slot->phase = slot->session ? Phase::kRunning : Phase::kReleasing;
         slot->run->Cancel();
       } else if (slot->phase == Phase::kFinishing && slot->finish_timer.cancel() > 0) {
         Drop(number);
@@ -432,7 +487,7 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
   }
 
   void CheckDrained() {
-    if (stopping_ && !leasing_ && slots_.empty()) {
+    if (stopping_ && !leasing_ && beginning_ == 0 && slots_.empty()) {
       CallDrained();
     }
   }
@@ -459,6 +514,8 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
   bool queue_empty_ = false;  // as far as we have heard
   bool poll_due_ = true;      // whatever we have heard
   int lent_ = 0;              // slots that tests of running jobs use
+  int sessions_ = 0;          // interactive jobs, with those that the store is about to begin
+  int beginning_ = 0;         // these
   int lease_failures_ = 0;    // in a row
   bool poll_again_ = false;
   bool stopping_ = false;
@@ -486,6 +543,10 @@ void Executor::Start() {
 
 void Executor::Stop(base::Nanos deadline, std::function<void()> drained) {
   impl_->Stop(deadline, std::move(drained));
+}
+
+void Executor::Begin(job::Job job, job::Store::Callback<std::shared_ptr<job::Session>> done) {
+  impl_->Begin(std::move(job), std::move(done));
 }
 
 int Executor::running() const {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/time.h"
+#include "job/session.h"
 #include "job/store.h"
 #include "language/language.h"
 #include "sandbox/spec.h"
@@ -28,16 +29,20 @@ struct Options {
   int64_t compile_memory_bytes = 1LL << 30;
   int64_t compile_processes = 256;
   base::Nanos lease_time = 30 * base::kSecond;  // renewed at a third of it
+  // Of interactive jobs, which have no slots: they mostly wait for their clients.
+  int sessions = 16;  // at once
+  base::Nanos session_timeout = 30 * base::kMinute;
+  base::Nanos session_cpu_time = base::kMinute;
 };
 
 // The worker role: leases jobs from the store, compiles, runs, writes the outcome. Lives on the
 // event loop's thread. Store, backend, languages and the cache (null: none) must outlive it.
-class Executor {
+class Executor : public job::SessionHost {
  public:
   Executor(boost::asio::io_context& loop, Options options, job::Store& store,
            sandbox::Backend& backend, const language::Registry& languages,
            CompileCache* compile_cache = nullptr);
-  ~Executor();  // NOLINT(bugprone-exception-escape): as in executor.cc
+  ~Executor() override;  // NOLINT(bugprone-exception-escape): as in executor.cc
 
   // Begins to lease.
   void Start();
@@ -47,6 +52,8 @@ class Executor {
   void Stop(base::Nanos deadline, std::function<void()> drained);
 
   int running() const;
+
+  void Begin(job::Job job, job::Store::Callback<std::shared_ptr<job::Session>> done) override;
 
  private:
   class Impl;

@@ -59,6 +59,13 @@ class FakeStore : public job::Store {
                       [done = std::move(done), leases = std::move(leases)] { done(leases); });
   }
 
+  void Begin(std::string, job::Job job, Callback<job::Lease> done) override {
+    job::Lease lease{std::move(job), ++last_token_};
+    lease.job.status = Status::kRunning;
+    lease.job.attempts++;
+    boost::asio::post(loop_, [done = std::move(done), lease = std::move(lease)] { done(lease); });
+  }
+
   void Renew(std::string, uint64_t, Callback<void> done) override {
     ++renewals;
     Answer(std::move(done), renew_answer);
@@ -133,7 +140,7 @@ class FakeStore : public job::Store {
 };
 
 // Programs end when the test says so, or are cancelled.
-class FakeBackend : public sandbox::Backend {
+class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
  public:
   explicit FakeBackend(boost::asio::io_context& loop) : loop_(loop) {}
 
@@ -165,6 +172,21 @@ class FakeBackend : public sandbox::Backend {
 
   std::string_view isolation() const override { return "fake"; }
 
+  LiveInput* live_input() override { return feeds ? this : nullptr; }
+
+  void Write(uint64_t run, std::string data, std::function<void()> done) override {
+    written[run] += data;
+    boost::asio::post(loop_, std::move(done));
+  }
+
+  void CloseInput(uint64_t run) override { written[run] += "<end>"; }
+
+  void Signal(uint64_t run, int signal) override {
+    written[run] += "<" + std::to_string(signal) + ">";
+  }
+
+  bool feeds = true;
+  std::map<uint64_t, std::string> written;
   std::vector<sandbox::Spec> specs;  // the run with id n is at n - 1
   std::vector<OnOutput> outputs;     // likewise
   std::map<RunId, OnDone> running;
@@ -242,6 +264,20 @@ class ExecutorTest : public testing::Test {
     store_.Queue(std::move(job));
   }
 
+  // Begins an interactive job; what the executor answers.
+  base::Result<std::shared_ptr<job::Session>> Begin(const std::string& id,
+                                                    const std::string& language = "script") {
+    job::Job job;
+    job.id = id;
+    job.submission.language = language;
+    job.submission.interactive = true;
+    std::optional<base::Result<std::shared_ptr<job::Session>>> answer;
+    executor_->Begin(std::move(job), [&](auto session) { answer.emplace(std::move(session)); });
+    EXPECT_FALSE(answer) << "from within the call";
+    EXPECT_TRUE(Until([&] { return answer.has_value(); }));
+    return *std::move(answer);
+  }
+
   // Runs the loop until `condition` holds.
   template <typename Condition>
   [[nodiscard]] bool Until(Condition condition) {
@@ -298,6 +334,124 @@ TEST_F(ExecutorTest, RunsAnInterpretedJob) {
   EXPECT_EQ(outcome.result->queue_time, 7);
   EXPECT_EQ(outcome.result->start_time, 11);
   EXPECT_FALSE(outcome.result->compile);
+}
+
+TEST_F(ExecutorTest, RunsAnInteractiveJobBesideTheQueue) {
+  Start();
+  Queue("queued");
+  ASSERT_TRUE(UntilStarted(1));  // it has the only slot
+  const auto session = Begin("a");
+  ASSERT_TRUE(session);
+  ASSERT_TRUE(UntilStarted(2));
+  EXPECT_TRUE(backend_.specs[1].live_input);
+  EXPECT_EQ(backend_.specs[1].limits.wall_time, options_.session_timeout);
+  EXPECT_EQ(backend_.specs[1].limits.cpu_time, options_.session_cpu_time);
+  bool taken = false;
+  (*session)->Write("x", [&] { taken = true; });
+  EXPECT_TRUE(Until([&] { return taken; }));
+  (*session)->Signal(2);
+  (*session)->CloseInput();
+  taken = false;
+  (*session)->Write("late", [&] { taken = true; });
+  EXPECT_TRUE(Until([&] { return taken; }));
+  EXPECT_EQ(backend_.written[2], "x<2><end>");
+  backend_.End(2, Exit(0));
+  ASSERT_TRUE(Until([&] { return store_.outcomes.count("a") != 0; }));
+  EXPECT_EQ(store_.outcomes["a"].status, Status::kCompleted);
+  Queue("next");  // the queue's slot is still taken
+  loop_.restart();
+  loop_.run_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(backend_.specs.size(), 2U);
+}
+
+TEST_F(ExecutorTest, InputWaitsForTheProgram) {
+  Start();
+  const auto session = Begin("a", "native");
+  ASSERT_TRUE(session);
+  ASSERT_TRUE(UntilStarted(1));
+  bool taken = false;
+  (*session)->Signal(2);  // there is no program yet
+  (*session)->Write("early", [&] { taken = true; });
+  (*session)->CloseInput();
+  loop_.restart();
+  loop_.run_for(std::chrono::milliseconds(20));
+  EXPECT_FALSE(taken);
+  EXPECT_FALSE(backend_.specs[0].live_input);
+  backend_.End(1, Compiled());
+  ASSERT_TRUE(UntilStarted(2));
+  EXPECT_TRUE(Until([&] { return taken; }));
+  EXPECT_EQ(backend_.written[2], "early<end>");
+}
+
+TEST_F(ExecutorTest, InputForAProgramThatNeverStartsIsDropped) {
+  Start();
+  const auto session = Begin("a", "native");
+  ASSERT_TRUE(session);
+  ASSERT_TRUE(UntilStarted(1));
+  int taken = 0;
+  (*session)->Write("early", [&] { ++taken; });
+  backend_.End(1, Exit(1));
+  ASSERT_TRUE(UntilFinished("a"));
+  (*session)->Write("late", [&] { ++taken; });
+  EXPECT_TRUE(Until([&] { return taken == 2; }));
+}
+
+TEST_F(ExecutorTest, AnInteractiveJobIsCancelledWithItsSession) {
+  Start();
+  auto session = Begin("a");
+  ASSERT_TRUE(session);
+  ASSERT_TRUE(UntilStarted(1));
+  session->reset();
+  ASSERT_TRUE(UntilFinished("a"));
+  EXPECT_EQ(store_.outcomes["a"].status, Status::kCancelled);
+}
+
+TEST_F(ExecutorTest, SessionsAreBounded) {
+  options_.sessions = 1;
+  Start();
+  const auto session = Begin("a");
+  ASSERT_TRUE(session);
+  const auto more = Begin("b");
+  ASSERT_FALSE(more);
+  EXPECT_EQ(more.error().kind, ErrorKind::kExhausted);
+  ASSERT_TRUE(UntilStarted(1));
+  backend_.End(1, Exit(0));
+  ASSERT_TRUE(UntilFinished("a"));
+  EXPECT_TRUE(Begin("b"));
+}
+
+TEST_F(ExecutorTest, AnInteractiveJobIsNotRunAgain) {
+  Start();
+  job::Job lost;
+  lost.id = "lost";
+  lost.attempts = 1;  // the lease makes it two
+  lost.submission.language = "script";
+  lost.submission.interactive = true;
+  store_.Queue(lost);
+  ASSERT_TRUE(UntilFinished("lost"));
+  EXPECT_EQ(store_.outcomes["lost"].status, Status::kFailed);
+  const auto session = Begin("a");
+  ASSERT_TRUE(session);
+  ASSERT_TRUE(UntilStarted(1));
+  backend_.End(1, Broken());
+  ASSERT_TRUE(UntilFinished("a"));
+  EXPECT_EQ(store_.outcomes["a"].status, Status::kFailed);
+  EXPECT_EQ(backend_.specs.size(), 1U);
+}
+
+TEST_F(ExecutorTest, AnInteractiveJobFailsAtTheEndOfTheService) {
+  Start();
+  const auto session = Begin("a");
+  ASSERT_TRUE(session);
+  ASSERT_TRUE(UntilStarted(1));
+  bool drained = false;
+  executor_->Stop(0, [&] { drained = true; });
+  ASSERT_TRUE(Until([&] { return drained; }));
+  EXPECT_EQ(store_.outcomes["a"].status, Status::kFailed);
+  EXPECT_TRUE(store_.released.empty());
+  const auto late = Begin("b");
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().kind, ErrorKind::kUnavailable);
 }
 
 TEST_F(ExecutorTest, HonoursTheTimeoutOfTheSubmission) {

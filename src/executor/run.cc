@@ -46,7 +46,10 @@ Run::Run(const Shared& shared, const language::Language* language, job::Job job,
 Run::~Run() = default;
 
 void Run::Start() {
-  if (language_ == nullptr) {
+  if (job_.submission.interactive && (job_.attempts > 1 || backend_.live_input() == nullptr)) {
+    Fail(job_.attempts > 1 ? "The node that held the client's connection was lost."
+                           : "This worker cannot run interactive programs.");
+  } else if (language_ == nullptr) {
     Fail("The language '" + job_.submission.language + "' is not known to this worker.");
   } else if (!language_->available) {
     Fail("The language '" + job_.submission.language +
@@ -70,6 +73,30 @@ void Run::Cancel() {
   }
 }
 
+void Run::Write(std::string data, std::function<void()> done) {
+  if (program_ && !input_ends_) {
+    backend_.live_input()->Write(*program_, std::move(data), std::move(done));
+  } else if (!done_ || input_done_ || input_ends_) {
+    boost::asio::post(loop_, std::move(done));
+  } else {
+    input_ = std::move(data);
+    input_done_ = std::move(done);
+  }
+}
+
+void Run::CloseInput() {
+  input_ends_ = true;
+  if (program_) {
+    backend_.live_input()->CloseInput(*program_);
+  }
+}
+
+void Run::Signal(int signal) {
+  if (program_) {
+    backend_.live_input()->Signal(*program_, signal);
+  }
+}
+
 void Run::OnSpareSlot() {
   if (judge_) {
     judge_->OnSpareSlot();
@@ -78,6 +105,7 @@ void Run::OnSpareSlot() {
 
 void Run::Abandon() {
   done_ = nullptr;
+  DropInput();
   if (judge_) {
     judge_->Abandon();
     judge_.reset();  // it holds us
@@ -150,6 +178,28 @@ void Run::StartRun() {
     return StartJudge();
   }
   Launch(RunSpec(options_, *language_, job_.submission, binary_), TellOnce(), &Run::RunEnded);
+  if (job_.submission.interactive) {
+    StartInput();
+  }
+}
+
+void Run::StartInput() {
+  program_ = sandbox_;
+  sandbox::LiveInput& live = *backend_.live_input();
+  if (std::function<void()> done = std::exchange(input_done_, nullptr)) {
+    live.Write(*program_, std::exchange(input_, {}), std::move(done));
+  }
+  if (input_ends_) {
+    live.CloseInput(*program_);
+  }
+}
+
+// There will be no program to take it.
+void Run::DropInput() {
+  input_.clear();
+  if (std::function<void()> done = std::exchange(input_done_, nullptr)) {
+    boost::asio::post(loop_, std::move(done));
+  }
 }
 
 void Run::StartJudge() {
@@ -232,7 +282,8 @@ void Run::SandboxFailed(const std::string& step, const std::string& message) {
              {"error", message},
              {"try", std::to_string(tries_)},
              {"attempt", std::to_string(job_.attempts)}});
-  if (tries_ >= kMaxTries) {
+  // What the client has said is said to the program that has failed.
+  if (tries_ >= kMaxTries || job_.submission.interactive) {
     Fail("The sandbox failed: " + message);
     return;
   }
@@ -272,6 +323,7 @@ void Run::PostDone(std::optional<job::Outcome> outcome) {
 }
 
 void Run::CallDone(std::optional<job::Outcome> outcome) {
+  DropInput();
   if (Done done = std::exchange(done_, nullptr)) {
     done(std::move(outcome));
   }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "executor/compile_cache.h"
 #include "executor/executor.h"
@@ -45,6 +46,12 @@ class Run : public std::enable_shared_from_this<Run> {
   // Kills what runs; `done` follows with nullopt once nothing of it is left.
   void Cancel();
 
+  // What a client does to the program of an interactive job, as job::Session has it. Until the
+  // program starts, input waits and signals are lost.
+  void Write(std::string data, std::function<void()> done);
+  void CloseInput();
+  void Signal(int signal);
+
   // There may be a spare slot, should it judge.
   void OnSpareSlot();
 
@@ -59,6 +66,8 @@ class Run : public std::enable_shared_from_this<Run> {
   void StartCompile();
   void CompileEnded(sandbox::RunResult result);
   void StartRun();
+  void StartInput();
+  void DropInput();
   void StartJudge();
   void RunEnded(sandbox::RunResult result);
   void Launch(sandbox::Spec spec, sandbox::Backend::OnOutput on_output,
@@ -84,7 +93,11 @@ class Run : public std::enable_shared_from_this<Run> {
   int tries_ = 0;
   bool cancelled_ = false;
   std::optional<sandbox::Backend::RunId> sandbox_;  // what runs at the moment
-  sandbox::Limits limits_;                          // of what runs at the moment
+  std::optional<sandbox::Backend::RunId> program_;  // an interactive one, once it is started
+  std::string input_;                               // for it, until then
+  std::function<void()> input_done_;
+  bool input_ends_ = false;
+  sandbox::Limits limits_;  // of what runs at the moment
   std::string cache_key_;
   std::array<size_t, 2> told_{};  // bytes of stdout and stderr that on_output_ has heard
   std::optional<job::CompileResult> compile_;

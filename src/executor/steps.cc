@@ -111,10 +111,12 @@ sandbox::Spec RunSpec(const Options& options, const language::Language& language
     spec.collect = submission.outputs;
     spec.collect_bytes = kMaxOutputBytes;
   }
+  spec.live_input = submission.interactive;
   const job::Limits& asked = submission.limits;
   sandbox::Limits& limits = spec.limits;
-  limits.wall_time = Asked(submission.timeout, options.timeout);
-  limits.cpu_time = asked.cpu_time;
+  limits.wall_time =
+      Asked(submission.timeout, submission.interactive ? options.session_timeout : options.timeout);
+  limits.cpu_time = Asked(asked.cpu_time, submission.interactive ? options.session_cpu_time : 0);
   limits.memory_bytes =
       Asked(asked.memory_bytes, std::max(options.memory_bytes, step.memory_bytes));
   limits.processes = Asked(asked.processes, std::max(options.processes, step.processes));

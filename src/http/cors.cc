@@ -32,11 +32,6 @@ bool IsOrigin(std::string_view text) {
          });
 }
 
-bool Allows(const CorsPolicy& policy, std::string_view origin) {
-  return policy.any ||
-         std::find(policy.origins.begin(), policy.origins.end(), origin) != policy.origins.end();
-}
-
 }  // namespace
 
 base::Result<CorsPolicy> ParseCorsPolicy(std::string_view text) {
@@ -56,6 +51,11 @@ base::Result<CorsPolicy> ParseCorsPolicy(std::string_view text) {
     text.remove_prefix(std::min(comma + 1, text.size()));
   }
   return policy;
+}
+
+bool Allows(const CorsPolicy& policy, std::string_view origin) {
+  return policy.any ||
+         std::find(policy.origins.begin(), policy.origins.end(), origin) != policy.origins.end();
 }
 
 Params CorsFields(const CorsPolicy& policy, std::string_view origin, bool open) {

@@ -20,6 +20,9 @@ struct CorsPolicy {
 // "*", or origins separated by commas; empty text: none. Error: what is accepted.
 base::Result<CorsPolicy> ParseCorsPolicy(std::string_view text);
 
+// Whether the operator lets pages of this origin use the service.
+bool Allows(const CorsPolicy& policy, std::string_view origin);
+
 // The fields for an answer to a page of `origin` (empty: not a page). `open`: every page may read
 // it, because it is a GET that tells of no job, or only of a job whose id the page must know.
 Params CorsFields(const CorsPolicy& policy, std::string_view origin, bool open);

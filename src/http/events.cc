@@ -95,14 +95,15 @@ struct EventStream::Timer {
 
 EventStream::EventStream(asio::io_context& loop, service::Service& service,
                          std::shared_ptr<const bool> open, std::string id, service::Caller caller,
-                         job::OutputPosition from, Budget::Share share)
+                         job::OutputPosition from, Budget::Share share, Form form)
     : service_(service),
       open_(std::move(open)),
       id_(std::move(id)),
       caller_(std::move(caller)),
+      form_(form),
       share_(std::move(share)),
       timer_(std::make_unique<Timer>(loop)),
-      pending_(kPreamble),
+      pending_(form == Form::kEvents ? kPreamble : ""),
       run_(from.run) {
   SideOf(Stream::kStdout).sent = from.stdout_offset;
   SideOf(Stream::kStderr).sent = from.stderr_offset;
@@ -119,7 +120,9 @@ void EventStream::Watch() {
 }
 
 void EventStream::Begin(std::shared_ptr<const job::Job> job) {
-  Heartbeat();
+  if (form_ == Form::kEvents) {
+    Heartbeat();
+  }
   OnLooked(std::move(job));
 }
 
@@ -341,6 +344,10 @@ void EventStream::TellOutput(Stream stream, std::string_view bytes, bool last) {
 }
 
 void EventStream::Tell(std::string_view event, const std::string& data, bool at_end) {
+  if (form_ == Form::kMessages) {
+    pending_.append(job::ToSessionMessage(event, data)).append("\n");
+    return;
+  }
   const EventId id{{run_, SideOf(Stream::kStdout).sent, SideOf(Stream::kStderr).sent}, at_end};
   pending_.append("event: ").append(event);
   pending_.append("\nid: ").append(ToString(id));

@@ -33,11 +33,15 @@ std::optional<EventId> ParseEventId(std::string_view text);
 // tells how much. On the event loop's thread.
 class EventStream final : public BodySource, public std::enable_shared_from_this<EventStream> {
  public:
+  // How events are written: as the body says, or each as a line of JSON (job::ToSessionMessage) for
+  // a connection that has its own framing and heartbeat.
+  enum class Form { kEvents, kMessages };
+
   // `open`: false once the service may not be called any more. `share` pays for what it keeps of
   // the job at its end; a stream that cannot ends there, and its client comes again.
   EventStream(boost::asio::io_context& loop, service::Service& service,
               std::shared_ptr<const bool> open, std::string id, service::Caller caller,
-              job::OutputPosition from, Budget::Share share = {});
+              job::OutputPosition from, Budget::Share share = {}, Form form = Form::kEvents);
   ~EventStream() override;
 
   // Begins to watch the job. It is to be read afterwards, and given to Begin: so no change falls
@@ -88,6 +92,7 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
   const std::shared_ptr<const bool> open_;
   const std::string id_;
   const service::Caller caller_;
+  const Form form_;
   Budget::Share share_;
   const std::unique_ptr<Timer> timer_;
   Phase phase_ = Phase::kLive;

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "http/assets.h"
 #include "http/events.h"
+#include "http/handshake.h"
 #include "http/problem.h"
 #include "job/json.h"
 
@@ -197,8 +198,13 @@ class Handlers::Wait : public std::enable_shared_from_this<Handlers::Wait> {
 };
 
 Handlers::Handlers(asio::io_context& loop, Limits limits, HealthInfo health,
-                   service::Service& service)
-    : loop_(loop), limits_(limits), health_(std::move(health)), service_(service) {
+                   service::Service& service, SessionSource sessions)
+    : loop_(loop),
+      limits_(std::move(limits)),
+      health_(std::move(health)),
+      service_(service),
+      sessions_(std::move(sessions)),
+      lobby_(limits_.sessions) {
   service_.keys().OnRevoked([this](const job::Key& key) { access_.End(key); });
 }
 
@@ -211,15 +217,20 @@ void Handlers::Close() {
   }
 }
 
-void Handlers::Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchange> exchange) {
+// A worker serves little.
+std::optional<Response> Handlers::OfOtherRole(Endpoint endpoint, const Request& request) const {
   const bool of_every_role = endpoint == Endpoint::kLive || endpoint == Endpoint::kHealth ||
                              endpoint == Endpoint::kReady || endpoint == Endpoint::kMetrics;
-  if (health_.role == "worker" && !of_every_role) {
-    const service::Refusal refusal{
-        service::Refusal::Kind::kNotFound,
-        "this node is a worker and serves nothing but /health and /metrics",
-        {}};
-    exchange->reply(Problem(refusal, request.id));
+  if (health_.role != "worker" || of_every_role) {
+    return std::nullopt;
+  }
+  return Problem(404, "this node is a worker and serves nothing but /health and /metrics",
+                 request.id);
+}
+
+void Handlers::Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchange> exchange) {
+  if (std::optional<Response> refusal = OfOtherRole(endpoint, request)) {
+    exchange->reply(*std::move(refusal));
     return;
   }
   access_.Follow(request.caller, request.id, exchange);
@@ -273,6 +284,9 @@ void Handlers::Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchan
       return;
     case Endpoint::kRevokeKey:
       RevokeKey(std::move(request), std::move(exchange));
+      return;
+    case Endpoint::kInteractive:  // with HEAD; for GET there is Upgrade
+      exchange->reply(UpgradeRequired(request.id));
       return;
   }
 }
@@ -341,6 +355,7 @@ void Handlers::Metrics(const Request& request, std::shared_ptr<Exchange> exchang
     static base::Gauge jobs("sandbox_jobs", "Jobs in the store that have no outcome yet.",
                             {"status"});
     static base::Gauge waiting("sandbox_http_waiting", "Requests that wait for a job's end.");
+    static base::Gauge interactive("sandbox_http_interactive", "Interactive connections.");
     static base::Gauge quarantined("sandbox_quarantined", "Sandboxes that could not be emptied.");
     up.Set({}, stats ? 1 : 0);
     if (stats) {
@@ -348,6 +363,7 @@ void Handlers::Metrics(const Request& request, std::shared_ptr<Exchange> exchang
       jobs.Set({"running"}, static_cast<double>(stats->running));
     }
     waiting.Set({}, static_cast<double>(self->waiters()));
+    interactive.Set({}, self->lobby_.taken());
     quarantined.Set({}, self->health_.quarantined ? self->health_.quarantined() : 0);
     exchange->reply({200, "text/plain; version=0.0.4; charset=utf-8", {}, base::MetricsText()});
   });

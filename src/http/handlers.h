@@ -10,6 +10,9 @@
 #include "base/time.h"
 #include "http/access.h"
 #include "http/budget.h"
+#include "http/cors.h"
+#include "http/framing.h"
+#include "http/interactive.h"
 #include "http/message.h"
 #include "http/router.h"
 #include "http/server.h"
@@ -24,14 +27,22 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   struct Limits {
     base::Nanos max_wait = 60 * base::kSecond;
     size_t max_waiters = 10'000;  // further waits are refused
-    Budget budget{512LL << 20};   // for the ends of event streams
+    Budget budget{512LL << 20};   // for the ends of event streams, and for interactive sessions
+    Interactive::Options interactive = {};
+    int sessions = 16;  // interactive ones
+    CorsPolicy cors = {};
   };
 
   Handlers(boost::asio::io_context& loop, Limits limits, HealthInfo health,
-           service::Service& service);
+           service::Service& service, SessionSource sessions);
 
   // Answers through exchange->reply once.
   void Handle(Endpoint endpoint, Request request, std::shared_ptr<Exchange> exchange);
+
+  // For GET /v1/interactive with the header of a request: the session that takes the connection
+  // over, or null, and why not.
+  std::shared_ptr<Interactive> Upgrade(const Header& header, const Request& request,
+                                       std::optional<Response>* refusal);
 
   // From now on the service is not called any more; what is under way is never answered.
   void Close();
@@ -44,6 +55,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   class Wait;
   using Outcome = service::Service::OnJob;
 
+  std::optional<Response> OfOtherRole(Endpoint endpoint, const Request& request) const;
   void Health(bool details, const Request& request, std::shared_ptr<Exchange> exchange);
   void Metrics(const Request& request, std::shared_ptr<Exchange> exchange);
   Response Languages() const;
@@ -71,6 +83,8 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   HealthInfo health_;
   service::Service& service_;
   Access access_{service_.keys()};
+  const SessionSource sessions_;
+  Lobby lobby_;
   std::unordered_set<Wait*> waits_;
   bool closed_ = false;
   const std::shared_ptr<bool> open_ = std::make_shared<bool>(true);  // !closed_, for event streams

@@ -32,6 +32,7 @@ constexpr std::array kRoutes = {
     Route{"POST", "/v1/keys", Endpoint::kCreateKey, ""},
     Route{"GET", "/v1/keys", Endpoint::kListKeys, ""},
     Route{"DELETE", "/v1/keys/{id}", Endpoint::kRevokeKey, ""},
+    Route{"GET", "/v1/interactive", Endpoint::kInteractive, ""},
     Route{"GET", "/v1/languages", Endpoint::kLanguages, ""},
     Route{"GET", "/openapi.json", Endpoint::kOpenApi, "", true},
     Route{"GET", "/metrics", Endpoint::kMetrics, "", true},

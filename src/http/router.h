@@ -41,6 +41,7 @@ enum class Endpoint {
   kListKeys,
   kRevokeKey,
   kFile,
+  kInteractive,
   kLanguages,
   kOpenApi,
   kDocs,

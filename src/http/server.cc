@@ -82,7 +82,8 @@ bool IsAboutOneConnection(int err) {
 
 class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
  public:
-  Impl(asio::io_context& loop, Options options, HealthInfo health, service::Service& service)
+  Impl(asio::io_context& loop, Options options, HealthInfo health, service::Service& service,
+       SessionSource sessions)
       : loop_(loop),
         context_(std::make_shared<SessionContext>()),
         acceptor_(loop),
@@ -92,8 +93,13 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
     limits.max_wait = options.max_wait;
     context_->budget = Budget(std::max(options.max_held_bytes, 4 * options.max_body_bytes));
     limits.budget = context_->budget;
+    limits.interactive = {options.read_timeout, options.write_timeout, options.session_idle,
+                          static_cast<size_t>(options.max_body_bytes)};
+    limits.sessions = options.sessions;
+    limits.cors = options.cors;
     context_->options = std::move(options);
-    context_->handlers = std::make_shared<Handlers>(loop, limits, std::move(health), service);
+    context_->handlers = std::make_shared<Handlers>(loop, std::move(limits), std::move(health),
+                                                    service, std::move(sessions));
   }
 
   base::Result<uint16_t> Listen() {
@@ -270,8 +276,9 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
 };
 
 Server::Server(asio::io_context& loop, Options options, HealthInfo health,
-               service::Service& service)
-    : impl_(std::make_shared<Impl>(loop, std::move(options), std::move(health), service)) {}
+               service::Service& service, SessionSource sessions)
+    : impl_(std::make_shared<Impl>(loop, std::move(options), std::move(health), service,
+                                   std::move(sessions))) {}
 
 // NOLINTNEXTLINE(bugprone-exception-escape): cancelling timers throws for bad descriptors only
 Server::~Server() {

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "http/cors.h"
+#include "job/session.h"
 #include "service/service.h"
 
 namespace boost::asio {
@@ -33,6 +34,8 @@ struct Options {
   // size.
   int64_t max_held_bytes = 512LL << 20;
   CorsPolicy cors = {};
+  int sessions = 16;  // interactive connections
+  base::Nanos session_idle = 5 * base::kMinute;
 };
 
 // A container that jobs run in, for GET /health.
@@ -60,11 +63,18 @@ struct HealthInfo {
   std::function<uint32_t()> quarantined = {};  // as sandbox::Backend's; empty: there are none
 };
 
+// Where interactive jobs run, asked for each; it may answer null. Empty: nowhere, and `why_not`
+// says why.
+struct SessionSource {
+  std::function<job::SessionHost*()> host;
+  std::string why_not = "this node runs no interactive programs";
+};
+
 // The HTTP face of a Service. One event loop, one thread. The service must outlive it.
 class Server {
  public:
   Server(boost::asio::io_context& loop, Options options, HealthInfo health,
-         service::Service& service);
+         service::Service& service, SessionSource sessions = {});
   ~Server();  // NOLINT(bugprone-exception-escape): as in server.cc
 
   // Binds and accepts. Errors: the address is in use or wrong. Returns the port.

@@ -112,6 +112,8 @@ class FakeStore final : public job::Store {
 
   void LeaseJobs(std::string, int, Callback<std::vector<job::Lease>>) override {}
 
+  void Begin(std::string, job::Job, Callback<job::Lease>) override {}
+
   void Renew(std::string, uint64_t, Callback<void>) override {}
 
   void Finish(std::string, uint64_t, job::Outcome, Callback<void>) override {}

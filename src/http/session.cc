@@ -33,6 +33,7 @@
 #include "http/cors.h"
 #include "http/framing.h"
 #include "http/gzip.h"
+#include "http/interactive.h"
 #include "http/problem.h"
 #include "http/router.h"
 
@@ -109,6 +110,8 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
   void Drain() override {
     if (idle_) {
       Close();
+    } else if (interactive_ != nullptr) {
+      interactive_->End(Interactive::Reason::kStop);
     } else if (exchange_ != nullptr) {
       CancelExchange();
     }
@@ -117,6 +120,9 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
   void Close() override {
     closed_ = true;
     stream_.close();
+    if (interactive_ != nullptr) {
+      interactive_->Close();
+    }
     wake_.cancel();
   }
 
@@ -253,6 +259,18 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
       }
     }
 
+    if (!refusal && match.endpoint == Endpoint::kInteractive && !framing.head) {
+      interactive_ = context_->handlers->Upgrade(parser.get(), request, &refusal);
+      if (interactive_ && buffer_.size() > 0) {
+        interactive_.reset();
+        refusal = Problem(400, "a WebSocket begins with the answer to its handshake", request_id);
+      }
+      if (interactive_) {
+        CountAnswer(match.pattern, 101, base::MonotonicNow() - began);
+        co_await Leave(parser.get());
+        co_return false;
+      }
+    }
     if (refusal) {
       response_ = std::move(refusal);
     } else {
@@ -427,6 +445,26 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
     co_await EndReadAhead();
   }
 
+  // Waits until whoever has taken the connection over is done with it.
+  asio::awaitable<void> Leave(const Header& header) {
+    const auto left = std::make_shared<bool>(false);
+    error_code error;
+    const bool ipv6 = stream_.socket().local_endpoint(error).address().is_v6();
+    base::UniqueFd socket(stream_.socket().release(error));
+    if (error) {
+      co_return;
+    }
+    interactive_->Start(std::move(socket), ipv6, header, [weak = weak_from_this(), left] {
+      *left = true;
+      if (const auto self = weak.lock()) {
+        self->wake_.cancel();
+      }
+    });
+    while (!*left) {
+      co_await Wakened();
+    }
+  }
+
   void BeginReadAhead() {
     if (!reading_ahead_ && !client_gone_ && !read_ahead_full()) {
       reading_ahead_ = true;
@@ -568,6 +606,7 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
   beast::flat_buffer buffer_;
   asio::steady_timer wake_;  // never expires: cancelling it wakes the coroutine
   std::shared_ptr<Exchange> exchange_;
+  std::shared_ptr<Interactive> interactive_;  // has the connection from then on
   std::optional<Response> response_;
   bool idle_ = false;  // nothing is under way: a drain may close
   bool waiting_ = false;

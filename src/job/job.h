@@ -102,6 +102,9 @@ struct Submission {
   Webhook webhook;
   // Of the request with an Idempotency-Key that made it: SHA-256 of its body; else empty.
   std::string request_hash;
+  // A client feeds the program while it runs (job/session.h); with that client's connection the job
+  // is over. `stdin_data` is what the program reads first.
+  bool interactive = false;
 };
 
 constexpr int kMinPriority = -10;

@@ -201,6 +201,10 @@ std::string ToOutputJson(int64_t offset, std::string_view bytes, int64_t lost) {
   return w.Take();
 }
 
+std::string ToSessionMessage(std::string_view type, std::string_view data) {
+  return R"({"type":")" + std::string(type) + R"(","data":)" + std::string(data) + "}";
+}
+
 std::string ToAcceptedJson(const Job& job) {
   JsonWriter w;
   w.String("id", Sentence(job.id));

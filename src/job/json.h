@@ -62,6 +62,22 @@ constexpr int64_t kMaxPoints = 1'000'000;  // of one test
 // `error`.
 [[nodiscard]] bool ParseSubmission(std::string_view body, ParsedSubmission* out, ParseError* error);
 
+// Reads the first message of GET /v1/interactive: the same without what is for jobs
+// that nobody attends: `tests`, `priority`, `wait`, `webhook`.
+[[nodiscard]] bool ParseInteractive(std::string_view message, ParsedSubmission* out,
+                                    ParseError* error);
+
+// A later text message of the client's there.
+struct ClientMessage {
+  enum class Type { kStdin, kEof, kSignal };
+  Type type = Type::kStdin;
+  std::string data;  // kStdin, decoded
+  int signal = 0;    // kSignal
+};
+
+[[nodiscard]] bool ParseClientMessage(std::string_view message, ClientMessage* out,
+                                      ParseError* error);
+
 // Reads the body of POST /v1/batch. False only when it is wrong as a whole.
 [[nodiscard]] bool ParseBatch(std::string_view body, ParsedBatch* out, ParseError* error);
 
@@ -96,6 +112,10 @@ std::string ToListJson(const std::vector<Job>& jobs, const std::string& next_cur
 // A piece of a program's output, as stdout and stderr events show it. `lost`: bytes before it that
 // cannot be told any more.
 std::string ToOutputJson(int64_t offset, std::string_view bytes, int64_t lost);
+
+// A message to the client of an interactive session: `data` is that of the event of this type, or
+// a problem. No line breaks.
+std::string ToSessionMessage(std::string_view type, std::string_view data);
 
 // The answer of POST /v1/execute: id, status, created_at.
 std::string ToAcceptedJson(const Job& job);

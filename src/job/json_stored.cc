@@ -345,6 +345,7 @@ bool LoadSubmission(const json::object& object, Submission* submission) {
   submission->request_hash = r.OptionalBytes("request_hash");
   submission->webhook = {r.OptionalBytes("webhook_url"), r.OptionalBytes("webhook_secret")};
   submission->outputs = r.OptionalList("outputs");
+  submission->interactive = r.IntOrZero("interactive") != 0;
   if (const json::object* found = r.OptionalObject("limits")) {
     StoredReader limits(*found);
     submission->limits = {limits.Int("cpu_time"), limits.Int("memory"), limits.Int("processes"),
@@ -405,6 +406,9 @@ std::string EncodeSubmission(const Submission& submission) {
     w.StoredBytes("request_hash", submission.request_hash);
   }
   StoreList("outputs", submission.outputs, &w);
+  if (submission.interactive) {
+    w.Int("interactive", 1);
+  }
   return w.Take();
 }
 

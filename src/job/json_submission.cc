@@ -8,6 +8,7 @@
 #include "job/json_reader.h"
 #include "job/json_tree.h"
 #include "job/paths.h"
+#include "job/session.h"
 
 namespace job {
 namespace {
@@ -228,6 +229,70 @@ bool ParseSubmission(std::string_view body, ParsedSubmission* out, ParseError* e
   }
   FieldErrors errors;
   ReadSubmission(&root, SubmissionNames(), out, &errors);
+  error->errors = errors.Take();
+  return error->errors.empty();
+}
+
+bool ParseInteractive(std::string_view message, ParsedSubmission* out, ParseError* error) {
+  *out = {};
+  JsonValue root;
+  if (!ParseObject(message, &root, error)) {
+    return false;
+  }
+  // It is run at once and once, and its result comes by itself.
+  std::vector<std::string_view> names = SubmissionNames();
+  for (const std::string_view name : {"tests", "stop_on_failure", "priority", "wait", "webhook"}) {
+    std::erase(names, name);
+  }
+  FieldErrors errors;
+  ReadSubmission(&root, names, out, &errors);
+  out->submission.interactive = true;
+  error->errors = errors.Take();
+  return error->errors.empty();
+}
+
+bool ParseClientMessage(std::string_view message, ClientMessage* out, ParseError* error) {
+  *out = {};
+  JsonValue root;
+  if (!ParseObject(message, &root, error)) {
+    return false;
+  }
+  // In the order of ClientMessage::Type.
+  static const std::vector<std::string_view> kTypes = {"stdin", "eof", "signal"};
+  FieldErrors errors;
+  ObjectReader reader(&root, "", {"type", "data", "encoding", "signal"}, &errors);
+  const auto type = reader.Choice("type", kTypes);
+  if (!reader.Has("type")) {
+    reader.Fail("type", "is required: stdin, eof or signal");
+  }
+  const auto only = [&](const char* name, ClientMessage::Type of, const char* message_of) {
+    const bool wanted = type && static_cast<ClientMessage::Type>(*type) == of;
+    if (wanted && !reader.Has(name) && std::string_view(name) != "encoding") {
+      reader.Fail(name, "is required: a string");
+    } else if (type && !wanted && reader.Has(name)) {
+      reader.Fail(name, message_of);
+    }
+  };
+  only("data", ClientMessage::Type::kStdin, "goes with the type stdin only");
+  only("encoding", ClientMessage::Type::kStdin, "goes with the type stdin only");
+  only("signal", ClientMessage::Type::kSignal, "goes with the type signal only");
+  out->type = static_cast<ClientMessage::Type>(type.value_or(0));
+  out->data = reader.String("data").value_or("");
+  if (reader.Choice("encoding", {"utf8", "base64"}).value_or(0) == 1) {
+    auto decoded = base::Base64Decode(out->data);
+    if (!decoded) {
+      reader.Fail("data", "must be base64 with the standard alphabet and padding");
+    } else {
+      out->data = *std::move(decoded);
+    }
+  }
+  if (const auto name = reader.String("signal")) {
+    const auto signal = ParseSignal(*name);
+    if (!signal) {
+      reader.Fail("signal", "must be one of " + SignalNames());
+    }
+    out->signal = signal.value_or(0);
+  }
   error->errors = errors.Take();
   return error->errors.empty();
 }

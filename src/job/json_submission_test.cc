@@ -392,5 +392,50 @@ TEST(ParseSubmission, ChecksTests) {
             "stop_on_failure");
 }
 
+TEST(ParseInteractive, TakesASubmissionThatIsRunOnceAndAtOnce) {
+  ParsedSubmission out;
+  ParseError error;
+  ASSERT_TRUE(
+      ParseInteractive(R"({"language":"go","code":"x","stdin":"y","timeout":"5m"})", &out, &error));
+  EXPECT_TRUE(out.submission.interactive);
+  EXPECT_EQ(out.submission.stdin_data, "y");
+  EXPECT_FALSE(Accept(R"({"language":"go","code":""})").submission.interactive);
+  for (const char* member : {"tests", "stop_on_failure", "priority", "wait"}) {
+    EXPECT_FALSE(ParseInteractive(R"({"language":"go","code":"",")" + std::string(member) + "\":0}",
+                                  &out, &error))
+        << member;
+  }
+}
+
+TEST(ParseClientMessage, TakesInputItsEndAndSignals) {
+  ClientMessage out;
+  ParseError error;
+  ASSERT_TRUE(ParseClientMessage(R"({"type":"stdin","data":"a\u0000b"})", &out, &error));
+  EXPECT_EQ(out.type, ClientMessage::Type::kStdin);
+  EXPECT_EQ(out.data, "a\0b"s);
+  ASSERT_TRUE(
+      ParseClientMessage(R"({"type":"stdin","data":"AP8=","encoding":"base64"})", &out, &error));
+  EXPECT_EQ(out.data, "\0\xFF"s);
+  ASSERT_TRUE(ParseClientMessage(R"({"type":"eof"})", &out, &error));
+  EXPECT_EQ(out.type, ClientMessage::Type::kEof);
+  ASSERT_TRUE(ParseClientMessage(R"({"type":"signal","signal":"KILL"})", &out, &error));
+  EXPECT_EQ(out.type, ClientMessage::Type::kSignal);
+  EXPECT_EQ(out.signal, 9);
+}
+
+TEST(ParseClientMessage, RefusesEverythingElse) {
+  for (const char* text :
+       {"", "x", "[]", "{}", R"({"type":"x"})", R"({"type":1})", R"({"type":"stdin"})",
+        R"({"type":"stdin","data":1})", R"({"type":"stdin","data":"%","encoding":"base64"})",
+        R"({"type":"stdin","data":"","signal":"INT"})", R"({"type":"eof","data":""})",
+        R"({"type":"signal"})", R"({"type":"signal","signal":"SEGV"})",
+        R"({"type":"signal","signal":"INT","data":""})", R"({"type":"eof","pid":1})"}) {
+    ClientMessage out;
+    ParseError error;
+    EXPECT_FALSE(ParseClientMessage(text, &out, &error)) << text;
+    EXPECT_FALSE(error.errors.empty()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace job

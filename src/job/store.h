@@ -122,6 +122,11 @@ class Store {
   // queued; OnQueued tells when to ask again.
   virtual void LeaseJobs(std::string worker, int max, Callback<std::vector<Lease>> done) = 0;
 
+  // Stores a new job as running, leased to `worker` for lease_time: Submit and LeaseJobs in one
+  // step, past the queue and its bound, for a job that nobody else could run. Durable when
+  // answered. Should the lease be lost, the job is queued like any other. kConflict: as for Submit.
+  virtual void Begin(std::string worker, Job job, Callback<Lease> done) = 0;
+
   // Extends a lease by lease_time from now. kConflict: the token is no longer current.
   virtual void Renew(std::string id, uint64_t token, Callback<void> done) = 0;
 

@@ -76,6 +76,13 @@ bool Allow(int ruleset, const char* path, uint64_t rights) {
   return ::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
 }
 
+bool SetCapabilities(const __user_cap_data_struct* sets) {
+  __user_cap_header_struct header{};
+  header.version = _LINUX_CAPABILITY_VERSION_3;
+  return ::syscall(SYS_capset, &header, sets) == 0 &&
+         ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0;
+}
+
 bool AllowPort(int ruleset, uint16_t port, uint64_t rights) {
   const NetPortAttr rule{rights, port};
   return ::syscall(SYS_landlock_add_rule, ruleset, kRuleNetPort, &rule, 0) == 0;
@@ -97,11 +104,16 @@ bool DropBoundingSet() {
 }
 
 bool DropCapabilities() {
-  __user_cap_header_struct header{};
-  header.version = _LINUX_CAPABILITY_VERSION_3;
+  const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  return SetCapabilities(none);
+}
+
+bool DropCapabilitiesBut(int capability) {
   __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
-  return ::syscall(SYS_capset, &header, data) == 0 &&
-         ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0;
+  __user_cap_data_struct& word = data[CAP_TO_INDEX(capability)];
+  word.effective = CAP_TO_MASK(capability);
+  word.permitted = word.effective;
+  return SetCapabilities(data);
 }
 
 bool LimitTo(__rlimit_resource resource, rlim_t value) {

@@ -16,6 +16,9 @@ bool DropBoundingSet();
 // Empties the effective, permitted, inheritable and ambient sets.
 bool DropCapabilities();
 
+// The same, but `capability` stays in the effective and permitted sets, up to the next exec.
+bool DropCapabilitiesBut(int capability);
+
 // Lowers soft and hard limit to `value`, or leaves a lower hard limit as it is.
 bool LimitTo(__rlimit_resource resource, rlim_t value);
 

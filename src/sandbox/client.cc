@@ -15,6 +15,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+#include <csignal>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -155,7 +157,8 @@ constexpr int64_t kLeastWarmMemory = 32 << 20;
 // 1 + the number of the warm program that the run may start in, 0 for none.
 uint32_t WarmNumber(const Spec& spec, const std::vector<WarmProgram>& programs) {
   uint32_t number = 0;
-  for (size_t i = 0; i < programs.size(); ++i) {
+  // What is started ahead has looked at its stdin, which was a file.
+  for (size_t i = 0; i < programs.size() && !spec.live_input; ++i) {
     const WarmProgram& program = programs[i];
     const auto is_source = [&](const InputFile& file) {
       return file.path == program.source && file.fd == nullptr && !LooksLikeArchive(file.content) &&
@@ -183,8 +186,31 @@ struct Message {
   UniqueFd stdin_fd;
   UniqueFd stdout_fd;
   UniqueFd stderr_fd;
+  UniqueFd input;  // the other end, when the input is live
   std::vector<std::shared_ptr<UniqueFd>> files;
 };
+
+Result<void> MakeInput(const Spec& spec, Message* message) {
+  if (spec.live_input) {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+      return base::SysError("pipe", errno);
+    }
+    message->stdin_fd.reset(ends[0]);
+    message->input.reset(ends[1]);
+    // The program runs as another user: so that it can also open its stream by name (/dev/stdin).
+    return ::fchmod(ends[0], 0444) == 0 ? Result<void>()
+                                        : base::SysError("open a stream for reading", errno);
+  }
+  const UniqueFd input = Memfd("stdin");
+  if (!input.valid() ||
+      !linux::WriteAll(input.get(), spec.stdin_data.data(), spec.stdin_data.size()) ||
+      !Seal(input)) {
+    return base::SysError("write the job's input", errno);
+  }
+  message->stdin_fd = ReopenForReading(input);
+  return message->stdin_fd.valid() ? Result<void>() : base::SysError("open the job's input", errno);
+}
 
 Result<Message> Encode(const Spec& spec, const std::vector<WarmProgram>& warm) {
   Message message;
@@ -226,17 +252,14 @@ Result<Message> Encode(const Spec& spec, const std::vector<WarmProgram>& warm) {
     return base::InvalidArgument("the input files are too many or too large");
   }
   message.payload = Memfd("payload");
-  UniqueFd input = Memfd("stdin");
-  if (!message.payload.valid() || !input.valid() ||
+  if (!message.payload.valid() ||
       !linux::WriteAll(message.payload.get(), payload.bytes().data(), payload.bytes().size()) ||
-      !Seal(message.payload) ||
-      !linux::WriteAll(input.get(), spec.stdin_data.data(), spec.stdin_data.size()) ||
-      !Seal(input)) {
+      !Seal(message.payload)) {
     return base::SysError("write the job's input", errno);
   }
-  message.stdin_fd = ReopenForReading(input);
-  if (!message.stdin_fd.valid()) {
-    return base::SysError("open the job's input", errno);
+  r.detail = static_cast<uint32_t>(spec.live_input ? wire::Input::kPipe : wire::Input::kFile);
+  if (auto made = MakeInput(spec, &message); !made) {
+    return made.error();
   }
   return message;
 }
@@ -455,7 +478,12 @@ struct Run : std::enable_shared_from_this<Run> {
     std::array<char, 65536> buffer{};
   };
 
-  explicit Run(asio::io_context& loop) : out(loop), err(loop) {}
+  struct Piece {
+    std::string data;
+    std::function<void()> done;
+  };
+
+  explicit Run(asio::io_context& loop) : out(loop), err(loop), in(loop) {}
 
   uint64_t id = 0;
   Backend::OnOutput on_output;
@@ -464,11 +492,16 @@ struct Run : std::enable_shared_from_this<Run> {
   base::Nanos started = 0;
   Pipe out;
   Pipe err;
+  asio::posix::stream_descriptor in;  // open while its program may have more input
+  std::deque<Piece> input;            // the first is being written
+  bool input_ends = false;            // after these
   bool answered = false;
   RunResult result;
 };
 
-class NativeBackend final : public Backend, public std::enable_shared_from_this<NativeBackend> {
+class NativeBackend final : public Backend,
+                            public LiveInput,
+                            public std::enable_shared_from_this<NativeBackend> {
  public:
   NativeBackend(asio::io_context& loop, Launcher launcher, std::function<void()> lost)
       : loop_(loop),
@@ -485,6 +518,7 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
     for (const auto& [id, run] : runs_) {
       run->out.descriptor.close(ignored);
       run->err.descriptor.close(ignored);
+      run->in.close(ignored);
     }
     runs_.clear();
   }
@@ -520,6 +554,36 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
     }
   }
 
+  LiveInput* live_input() override { return this; }
+
+  void Write(uint64_t id, std::string data, std::function<void()> done) override {
+    const auto run = runs_.find(id);
+    if (run == runs_.end() || !run->second->in.is_open()) {
+      asio::post(loop_, std::move(done));
+      return;
+    }
+    run->second->input.push_back({std::move(data), std::move(done)});
+    if (run->second->input.size() == 1) {
+      Feed(run->second);
+    }
+  }
+
+  void CloseInput(uint64_t id) override {
+    if (const auto run = runs_.find(id); run != runs_.end()) {
+      run->second->input_ends = true;
+      if (run->second->input.empty()) {
+        EndInput(*run->second);
+      }
+    }
+  }
+
+  void Signal(uint64_t id, int signal) override {
+    // One that would have to wait is lost: so their number is bounded, too.
+    if (runs_.count(id) != 0 && waiting_.empty()) {
+      Tell(wire::RequestType::kSignal, id, static_cast<uint32_t>(signal));
+    }
+  }
+
  private:
   Result<void> Send(Run& run, const Spec& spec) {
     auto message = Encode(spec, warm_);
@@ -544,20 +608,60 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
       return base::SysError("open a stream for writing", errno);
     }
     message->request.id = run.id;
+    UniqueFd input = std::move(message->input);
     Post(std::move(*message));
     run.out.descriptor.assign(out_read.release());
     run.err.descriptor.assign(err_read.release());
     Read(run.shared_from_this(), &run.out, Stream::kStdout);
     Read(run.shared_from_this(), &run.err, Stream::kStderr);
+    if (spec.live_input) {
+      run.in.assign(input.release());
+      if (!spec.stdin_data.empty()) {
+        Write(run.id, spec.stdin_data, [] {});
+      }
+    }
     return {};
   }
 
+  // Writes the first piece, then those behind it. A program that has ended or does not want its
+  // input any more takes nothing: what is left is dropped.
+  static void Feed(const std::shared_ptr<Run>& run) {
+    asio::async_write(run->in, asio::buffer(run->input.front().data),
+                      [run](const boost::system::error_code& error, size_t) {
+                        std::deque<Run::Piece> over;
+                        if (error) {
+                          EndInput(*run);
+                          over.swap(run->input);
+                        } else {
+                          over.push_back(std::move(run->input.front()));
+                          run->input.pop_front();
+                        }
+                        if (!run->input.empty()) {
+                          Feed(run);
+                        } else if (run->input_ends) {
+                          EndInput(*run);
+                        }
+                        for (const Run::Piece& piece : over) {
+                          piece.done();  // may hand in the next
+                        }
+                      });
+  }
+
+  static void EndInput(Run& run) {
+    boost::system::error_code ignored;
+    run.in.close(ignored);
+  }
+
   void Kill(uint64_t id, wire::KillReason reason) {
+    Tell(wire::RequestType::kKill, id, static_cast<uint32_t>(reason));
+  }
+
+  void Tell(wire::RequestType type, uint64_t id, uint32_t detail) {
     Message message;
     message.request.version = wire::kVersion;
-    message.request.type = static_cast<uint32_t>(wire::RequestType::kKill);
+    message.request.type = static_cast<uint32_t>(type);
     message.request.id = id;
-    message.request.kill_reason = static_cast<uint32_t>(reason);
+    message.request.detail = detail;
     Post(std::move(message));
   }
 
@@ -741,6 +845,7 @@ class NativeBackend final : public Backend, public std::enable_shared_from_this<
     boost::system::error_code ignored;
     run->out.descriptor.close(ignored);
     run->err.descriptor.close(ignored);
+    run->in.close(ignored);
     RunResult result = std::move(run->result);
     result.cause = cause;
     result.message = std::move(message);
@@ -787,6 +892,8 @@ class NativeHandle final : public Backend {
 
   void Cancel(RunId id) override { backend_->Cancel(id); }
 
+  LiveInput* live_input() override { return backend_.get(); }
+
   std::string_view isolation() const override { return backend_->isolation(); }
 
   uint32_t quarantined() const override { return backend_->quarantined(); }
@@ -799,6 +906,7 @@ class NativeHandle final : public Backend {
 
 std::unique_ptr<Backend> MakeNativeBackend(asio::io_context& loop, Launcher launcher,
                                            std::function<void()> lost) {
+  ::signal(SIGPIPE, SIG_IGN);  // a program that is fed may end at any time
   return std::make_unique<NativeHandle>(
       std::make_shared<NativeBackend>(loop, std::move(launcher), std::move(lost)));
 }

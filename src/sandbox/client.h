@@ -62,6 +62,7 @@ struct Launcher {
 base::Result<Launcher> StartLauncher(const NativeOptions& options, const Filters& filters);
 
 // The native backend: runs every Spec in a sandbox of the launcher's. Lives on the loop's thread.
+// The process ignores SIGPIPE from then on.
 // `lost` is called once when the launcher ends on its own; runs under way then answer kInternal.
 std::unique_ptr<Backend> MakeNativeBackend(boost::asio::io_context& loop, Launcher launcher,
                                            std::function<void()> lost);

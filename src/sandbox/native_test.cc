@@ -6,6 +6,8 @@
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <map>
+#include <optional>
+#include <string>
 
 #include "sandbox/client.h"
 #include "sandbox/wire.h"
@@ -143,6 +145,101 @@ TEST_F(NativeTest, CancelKills) {
   }
   ASSERT_TRUE(done);
   EXPECT_EQ(out.cause, Cause::kCancelled);
+}
+
+// A run that is fed; what has come out of it, and how it ended.
+class LiveTest : public NativeTest {
+ protected:
+  void Begin(const std::string& script, const std::string& first = "") {
+    Spec spec = Shell(script);
+    spec.live_input = true;
+    spec.stdin_data = first;
+    id_ = backend_->Start(
+        std::move(spec),
+        [this](Stream stream, std::string_view data) {
+          output_ += stream == Stream::kStdout ? data : "";
+        },
+        [this](RunResult result) { result_ = std::move(result); });
+  }
+
+  LiveInput& live() { return *backend_->live_input(); }
+
+  template <typename Condition>
+  bool Until(Condition condition) {
+    while (!condition() && loop_.run_one_for(std::chrono::seconds(30)) != 0) {
+    }
+    return condition();
+  }
+
+  bool UntilOutput(const std::string& wanted) {
+    return Until([&] { return output_ == wanted; });
+  }
+
+  uint64_t id_ = 0;
+  std::string output_;
+  std::optional<RunResult> result_;
+};
+
+TEST_F(LiveTest, TakesInputWhileItRuns) {
+  Begin("while read -r line; do echo \"got $line\"; done; echo end", "first\n");
+  ASSERT_TRUE(UntilOutput("got first\n"));
+  bool taken = false;
+  live().Write(id_, "second\n", [&] { taken = true; });
+  EXPECT_FALSE(taken) << "from within the call";
+  ASSERT_TRUE(UntilOutput("got first\ngot second\n"));
+  EXPECT_TRUE(taken);
+  live().CloseInput(id_);
+  ASSERT_TRUE(Until([&] { return result_.has_value(); }));
+  EXPECT_EQ(result_->cause, Cause::kExited) << result_->message;
+  EXPECT_EQ(output_, "got first\ngot second\nend\n");
+}
+
+TEST_F(LiveTest, InputThatIsNotReadWaits) {
+  Begin("read -r line; echo \"$line\"; sleep 60", "x\n");
+  ASSERT_TRUE(UntilOutput("x\n"));
+  bool taken = false;
+  live().Write(id_, std::string(1 << 20, 'y'), [&] { taken = true; });
+  live().CloseInput(id_);
+  loop_.run_for(std::chrono::milliseconds(100));
+  EXPECT_FALSE(taken);
+  backend_->Cancel(id_);
+  ASSERT_TRUE(Until([&] { return result_.has_value() && taken; }));
+  EXPECT_EQ(result_->cause, Cause::kCancelled);
+}
+
+TEST_F(LiveTest, InputForNobodyIsDropped) {
+  Begin("exec <&-; echo closed; read -r line <&2; sleep 60");
+  ASSERT_TRUE(UntilOutput("closed\n"));
+  int taken = 0;
+  for (int i = 0; i < 3; ++i) {
+    live().Write(id_, std::string(1 << 20, 'y'), [&] { ++taken; });
+  }
+  EXPECT_TRUE(Until([&] { return taken == 3; }));
+  live().Write(99, "z", [&] { ++taken; });
+  EXPECT_TRUE(Until([&] { return taken == 4; }));
+  live().CloseInput(99);
+  live().Signal(99, 15);
+  live().Signal(id_, 9);
+  ASSERT_TRUE(Until([&] { return result_.has_value(); }));
+  EXPECT_EQ(result_->signal, 9);
+}
+
+TEST_F(LiveTest, SignalsReachTheGroupOfTheProgram) {
+  Begin("trap 'echo got; exit 3' USR1; echo ready; while :; do sleep 0.1; done");
+  ASSERT_TRUE(UntilOutput("ready\n"));
+  live().Signal(id_, 10);
+  ASSERT_TRUE(Until([&] { return result_.has_value(); }));
+  EXPECT_EQ(result_->exit_code, 3) << result_->message;
+  EXPECT_EQ(output_, "ready\ngot\n");
+}
+
+TEST_F(LiveTest, ProgramsThatAreNotFedGetNoSignals) {
+  Spec spec = Shell("echo ready; sleep 0.3; echo end");
+  id_ = backend_->Start(
+      std::move(spec), [&](Stream, std::string_view) { live().Signal(id_, 15); },
+      [this](RunResult result) { result_ = std::move(result); });
+  ASSERT_TRUE(Until([&] { return result_.has_value(); }));
+  EXPECT_EQ(result_->stdout_data, "ready\nend\n");
 }
 
 TEST_F(NativeTest, ADaemonThatHoldsStdoutDoesNotDelayTheAnswer) {

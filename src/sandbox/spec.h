@@ -46,6 +46,7 @@ struct Spec {
   std::vector<std::pair<std::string, std::string>> env;  // the whole environment
   std::vector<InputFile> files;
   std::string stdin_data;
+  bool live_input = false;  // after stdin_data the program reads what LiveInput::Write hands in
   Limits limits;
   // Files of the work folder to return after the program has ended: paths and patterns, at most
   // kMaxOutputs, as sandbox/outputs.h has them.
@@ -102,6 +103,24 @@ struct RunResult {
 
 enum class Stream { kStdout, kStderr };
 
+// What reaches programs while they run: those whose Spec asks for live_input. Unknown ids, and
+// those of programs that have ended, are ignored. As with Backend, everything is on the loop's
+// thread.
+class LiveInput {
+ public:
+  virtual ~LiveInput() = default;
+
+  // In the order of the calls. `done` comes once, not from within the call: when the program's pipe
+  // has taken all of it, or when that will never be.
+  virtual void Write(uint64_t run, std::string data, std::function<void()> done) = 0;
+
+  // After what has been written comes the end of the input.
+  virtual void CloseInput(uint64_t run) = 0;
+
+  // To the process group of the program, from within its sandbox.
+  virtual void Signal(uint64_t run, int signal) = 0;
+};
+
 // A way to run programs. Everything happens on the event loop's thread: methods are called there,
 // callbacks arrive there, nothing blocks. `native` and `docker` implement it.
 class Backend {
@@ -119,6 +138,9 @@ class Backend {
 
   // Kills a run; its on_done follows with Cause::kCancelled. Unknown ids are ignored.
   virtual void Cancel(RunId id) = 0;
+
+  // Null: it cannot run a Spec with live_input.
+  virtual LiveInput* live_input() { return nullptr; }
 
   // "full", "rootless", "no-cgroup" or "docker".
   virtual std::string_view isolation() const = 0;

@@ -12,8 +12,8 @@
 //
 //   sandboxd -> launcher   Setup (fds: one seccomp program per Policy, one payload per warm
 //   program) launcher -> sandboxd   Ready sandboxd -> launcher   Request kRun (fds: payload, stdin,
-//   stdout, stderr, files...) | kKill launcher -> sandboxd   Reply (fds: one per collected file),
-//   also with kNoRun as its id
+//   stdout, stderr, files...) | kKill | kSignal launcher -> sandboxd   Reply (fds: one per
+//   collected file), also with kNoRun as its id
 namespace sandbox::wire {
 
 inline constexpr uint32_t kVersion = 5;
@@ -78,7 +78,11 @@ struct Ready {
   std::array<char, 1024> message;  // why not ok, or what the level lacks
 };
 
-enum class RequestType : uint32_t { kRun = 1, kKill = 2 };
+enum class RequestType : uint32_t { kRun = 1, kKill = 2, kSignal = 3 };
+
+// What a run's stdin is: a sealed memfd, or a pipe that sandboxd feeds; then kSignal reaches its
+// process group.
+enum class Input : uint32_t { kFile = 0, kPipe = 1 };
 
 enum class KillReason : uint32_t { kCancel = 0, kOutputLimit = 1 };
 
@@ -96,7 +100,7 @@ struct Request {
   uint32_t type;
   uint64_t id;
   uint32_t profile;  // Policy kRun or kCompile
-  uint32_t kill_reason;
+  uint32_t detail;   // kRun: Input; kKill: KillReason; kSignal: its number
   uint32_t collect_count;
   // 0, or 1 + the number of the warm program whose argv and environment the payload has: the run
   // may start in its process, but need not.

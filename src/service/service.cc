@@ -228,6 +228,51 @@ void Service::SubmitNew(const std::shared_ptr<Call>& call) {
   });
 }
 
+void Service::Begin(std::string_view message, const Caller& caller,
+                    std::function<job::SessionHost*()> host,
+                    std::function<void(std::optional<Begun>, Refusal)> done) {
+  job::ParsedSubmission parsed;
+  job::ParseError error;
+  if (!job::ParseInteractive(message, &parsed, &error)) {
+    done(std::nullopt, FromParser(std::move(error)));
+    return;
+  }
+  std::vector<job::FieldError> errors =
+      Validate(options_, languages_, caller.key.get(), &parsed.submission, parsed.has_code);
+  if (!errors.empty()) {
+    done(std::nullopt, Invalid(std::move(errors)));
+    return;
+  }
+  job::Job job;
+  job.id = base::RandomId();
+  job.created_at = base::WallNow();
+  job.submission = std::move(parsed.submission);
+  job.tenant = caller.tenant;
+  job.max_running = caller.key == nullptr ? 0 : caller.key->max_running;
+  TakeRate(
+      caller, 1,
+      [host = std::move(host), job = std::move(job),
+       done = std::move(done)](const base::Result<RateLeft>& rate) {
+        if (!rate || (*rate && (*rate)->granted == 0)) {
+          done(std::nullopt, rate ? TooFast(**rate) : FromStore(rate.error()));
+          return;
+        }
+        job::SessionHost* const running = host();
+        if (running == nullptr) {
+          done(std::nullopt, {Refusal::Kind::kUnavailable, "this node runs no more programs", {}});
+          return;
+        }
+        running->Begin(job,
+                       [id = job.id, done](base::Result<std::shared_ptr<job::Session>> session) {
+                         if (session) {
+                           done(Begun{id, *std::move(session)}, {});
+                         } else {
+                           done(std::nullopt, FromStore(session.error()));
+                         }
+                       });
+      });
+}
+
 // A batch that is being submitted.
 struct Service::BatchUnderWay {
   Batch batch;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "job/json.h"
+#include "job/session.h"
 #include "job/store.h"
 #include "language/language.h"
 #include "service/keys.h"
@@ -18,7 +19,8 @@ namespace service {
 
 struct Options {
   base::Nanos max_timeout = 60 * base::kSecond;
-  job::Limits max_limits;  // what a request may ask for
+  job::Limits max_limits;                                // what a request may ask for
+  base::Nanos max_session_timeout = 30 * base::kMinute;  // of interactive jobs
   int64_t max_code_bytes = 1LL << 20;
   int64_t max_stdin_bytes = 16LL << 20;
   int64_t max_files_bytes = 16LL << 20;       // of all files of a job together
@@ -70,6 +72,17 @@ class Service {
   // body, as long as it is kept, and for another body kConflict.
   void Submit(std::string_view body, const Caller& caller, const std::string& idempotency_key,
               std::function<void(std::optional<Accepted>, Refusal, RateLeft)> done);
+
+  struct Begun {
+    std::string id;
+    std::shared_ptr<job::Session> session;
+  };
+
+  // The same for an interactive job, which `host` runs at once, unless it answers null by then.
+  // `message` is the client's first.
+  void Begin(std::string_view message, const Caller& caller,
+             std::function<job::SessionHost*()> host,
+             std::function<void(std::optional<Begun>, Refusal)> done);
 
   struct BatchOutcome {
     std::optional<job::Job> job;  // as Accepted has it; else it was refused:

@@ -89,7 +89,7 @@ void CheckLimits(const Options& options, const job::Submission& s, Errors* error
     }
   };
   const job::Limits& max = options.max_limits;
-  duration("timeout", s.timeout, options.max_timeout);
+  duration("timeout", s.timeout, s.interactive ? options.max_session_timeout : options.max_timeout);
   duration("limits.cpu_time", s.limits.cpu_time, max.cpu_time);
   number("limits.memory_bytes", s.limits.memory_bytes, kMinMemory, max.memory_bytes);
   number("limits.processes", s.limits.processes, 1, max.processes);
@@ -117,6 +117,7 @@ Options OfKey(Options options, const job::Key& key) {
     }
   };
   lower(&options.max_timeout, key.max_timeout);
+  lower(&options.max_session_timeout, key.max_timeout);
   ForEachLimit([&](auto limit) { lower(&(options.max_limits.*limit), key.max_limits.*limit); });
   return options;
 }
@@ -128,7 +129,8 @@ void AskForLess(const Options& options, const job::Key& key, job::Submission* s)
       *asked = of_key;
     }
   };
-  ask(&s->timeout, options.default_timeout, key.max_timeout);
+  ask(&s->timeout, s->interactive ? options.max_session_timeout : options.default_timeout,
+      key.max_timeout);
   ForEachLimit([&](auto limit) {
     ask(&(s->limits.*limit), options.default_limits.*limit, key.max_limits.*limit);
   });

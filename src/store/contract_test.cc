@@ -282,6 +282,55 @@ TEST_P(RecoverContract, RecoverFailsJobsWithoutAttemptsLeft) {
   EXPECT_TRUE(Lease(1).empty());
 }
 
+TEST_P(StoreContract, BeginStoresARunningJobPastTheQueue) {
+  options_.max_queued = 1;
+  Open();
+  ASSERT_TRUE(Submit("queued").has_value());
+  const auto lease = Begin(MakeJob("a"));
+  ASSERT_TRUE(lease.has_value());
+  EXPECT_NE(lease->token, 0U);
+  EXPECT_EQ(lease->job.id, "a");
+  EXPECT_EQ(lease->job.run, lease->token);
+  EXPECT_EQ(lease->job.attempts, 1);
+  EXPECT_EQ(lease->job.started_at, now_);
+  EXPECT_EQ(lease->job.submission.code, "print('a')");
+  const auto got = Get("a");
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->status, Status::kRunning);
+  EXPECT_EQ(got->attempts, 1);
+  EXPECT_EQ(got->run, lease->token);
+  ExpectStats(1, 1);
+  EXPECT_FAILS(Begin(MakeJob("a")), ErrorKind::kConflict);
+  EXPECT_FAILS(Begin(MakeJob("queued")), ErrorKind::kConflict);
+  ExpectStats(1, 1);
+  EXPECT_TRUE(Renew(*lease).has_value());
+  EXPECT_EQ(LeaseIds(9), (Ids{"queued"}));
+  ASSERT_TRUE(Finish(*lease).has_value());
+  EXPECT_EQ(Get("a")->status, Status::kCompleted);
+  ExpectStats(0, 1);
+}
+
+TEST_P(StoreContract, ABegunJobWhoseLeaseIsLostIsQueued) {
+  const auto lease = Begin(MakeJob("a"));
+  ASSERT_TRUE(lease.has_value());
+  now_ += options_.lease_time + base::kSecond;
+  Sweep();
+  EXPECT_EQ(Get("a")->status, Status::kQueued);
+  const job::Lease again = LeaseOne();
+  EXPECT_EQ(again.job.id, "a");
+  EXPECT_EQ(again.job.attempts, 2);
+  EXPECT_FAILS(Finish(*lease), ErrorKind::kConflict);
+}
+
+TEST_P(StoreContract, ABegunJobIsCancelledLikeOthers) {
+  const auto lease = Begin(MakeJob("a"));
+  ASSERT_TRUE(lease.has_value());
+  std::string told;
+  store_->OnCancel([&](const std::string& id) { told = id; });
+  ASSERT_TRUE(Cancel("a").has_value());
+  EXPECT_TRUE(loop_.RunUntil([&] { return told == "a"; }));
+}
+
 TEST_P(StoreContract, AFullQueueIsExhausted) {
   options_.max_queued = 2;
   Open();

@@ -82,19 +82,18 @@ class MemoryStore final : public job::Store, public job::DeliveryStore {
         queued_.Hold((*queued_.Next())->job.tenant);
         continue;
       }
-      Record& record = *queued_.Pop();
-      ++running_of_[record.job.tenant];
-      record.token = ++last_token_;
-      record.job.run = record.token;
-      record.lease_until = now + options_.lease_time;
-      record.job.started_at = clock_();
-      ++record.job.attempts;
-      running_.insert(&record);
-      events_.leases.emplace_back(record.job.id, record.token);
-      SetStatus(record, Status::kRunning);
-      leases.push_back({record.job, record.token});
+      leases.push_back(LeaseOne(*queued_.Pop(), now));
     }
     Answer<std::vector<job::Lease>>(std::move(done), std::move(leases));
+  }
+
+  void Begin(std::string /*worker*/, job::Job job, Callback<job::Lease> done) override {
+    if (IsFull(job)) {
+      return Answer<job::Lease>(std::move(done), TenantBusy());
+    }
+    Record* record = Add(std::move(job));
+    Answer<job::Lease>(std::move(done), record == nullptr ? Result<job::Lease>(DuplicateId())
+                                                          : LeaseOne(*record, lease_clock_()));
   }
 
   void Renew(std::string id, uint64_t token, Callback<void> done) override {
@@ -237,19 +236,41 @@ class MemoryStore final : public job::Store, public job::DeliveryStore {
     if (job.max_queued > 0 && static_cast<int64_t>(queued_.size(job.tenant)) >= job.max_queued) {
       return TenantQueueFull();
     }
+    Record* record = Add(std::move(job));
+    if (record == nullptr) {
+      return DuplicateId();
+    }
+    queued_.Push(record->job.tenant, record->place, record);
+    events_.queued = true;
+    return {};
+  }
+
+  // A new record, queued nowhere yet. Null: there is one with this id.
+  Record* Add(job::Job job) {
     const std::string id = job.id;
     const auto [entry, inserted] = records_.try_emplace(id);
     if (!inserted) {
-      return DuplicateId();
+      return nullptr;
     }
     Record& record = entry->second;
     record.job = std::move(job);
     record.job.status = Status::kQueued;
     record.place = {false, record.job.submission.priority, ++last_place_};
-    queued_.Push(record.job.tenant, record.place, &record);
     by_time_.emplace(ListKey{record.job.created_at, id}, &record);
-    events_.queued = true;
-    return {};
+    return &record;
+  }
+
+  job::Lease LeaseOne(Record& record, base::Nanos now) {
+    ++running_of_[record.job.tenant];
+    record.token = ++last_token_;
+    record.job.run = record.token;
+    record.lease_until = now + options_.lease_time;
+    record.job.started_at = clock_();
+    ++record.job.attempts;
+    running_.insert(&record);
+    events_.leases.emplace_back(record.job.id, record.token);
+    SetStatus(record, Status::kRunning);
+    return {record.job, record.token};
   }
 
   using ByTime = std::map<ListKey, Record*>;

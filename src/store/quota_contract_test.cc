@@ -134,5 +134,26 @@ TEST_P(QuotaContract, ARateIsOneForAllNodes) {
   EXPECT_EQ(Take(*store_, "b", rate, 1).granted, 1);
 }
 
+TEST_P(QuotaContract, BeginHoldsTheBoundOfRunningJobs) {
+  const auto bounded = [this](const std::string& id) {
+    job::Job job = MakeJob(id);
+    job.tenant = "t";
+    job.max_running = 1;
+    return job;
+  };
+  const auto first = Begin(bounded("a"));
+  ASSERT_TRUE(first.has_value());
+  EXPECT_FAILS(Begin(bounded("b")), base::ErrorKind::kExhausted);
+  ASSERT_TRUE(Submit(bounded("queued")).has_value());
+  EXPECT_TRUE(Lease(9).empty());
+  ASSERT_TRUE(Finish(*first).has_value());
+  const auto leases = Lease(9);
+  ASSERT_EQ(leases.size(), 1U);
+  EXPECT_EQ(leases[0].job.id, "queued");
+  EXPECT_FAILS(Begin(bounded("b")), base::ErrorKind::kExhausted);
+  ASSERT_TRUE(Finish(leases[0]).has_value());
+  EXPECT_TRUE(Begin(bounded("b")).has_value());
+}
+
 }  // namespace
 }  // namespace store

@@ -15,10 +15,10 @@ RedisScript Script(const char* source) {
 
 const RedisScripts& Scripts() {
   static const RedisScripts scripts = {
-      Script(lua::announce), Script(lua::cancel),  Script(lua::deliver), Script(lua::finish),
-      Script(lua::get),      Script(lua::keys),    Script(lua::lease),   Script(lua::list),
-      Script(lua::output),   Script(lua::publish), Script(lua::rate),    Script(lua::release),
-      Script(lua::renew),    Script(lua::submit),  Script(lua::sweep),
+      Script(lua::announce), Script(lua::begin),  Script(lua::cancel),  Script(lua::deliver),
+      Script(lua::finish),   Script(lua::get),    Script(lua::keys),    Script(lua::lease),
+      Script(lua::list),     Script(lua::output), Script(lua::publish), Script(lua::rate),
+      Script(lua::release),  Script(lua::renew),  Script(lua::submit),  Script(lua::sweep),
   };
   return scripts;
 }

@@ -8,6 +8,7 @@ namespace store {
 
 struct RedisScripts {
   RedisScript announce;
+  RedisScript begin;
   RedisScript cancel;
   RedisScript deliver;
   RedisScript finish;

@@ -130,6 +130,28 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
                   });
   }
 
+  void Begin(const std::string& worker, const job::Job& job, Callback<job::Lease> done) {
+    const job::Submission& s = job.submission;
+    commands_.Run(Scripts().begin,
+                  {job.id, job.tenant, to_string(s.priority), s.language, to_string(job.created_at),
+                   job::EncodeSubmission(s), worker, to_string(job.max_running)},
+                  [this, done = std::move(done)](const Result<RedisReply>& reply) {
+                    if (!reply) {
+                      done(reply.error());
+                    } else if (reply->IsText("conflict")) {
+                      done(DuplicateId());
+                    } else if (reply->IsText("tenant busy")) {
+                      done(TenantBusy());
+                    } else {
+                      auto lease = ReadRedisLease(*reply);
+                      if (lease) {
+                        held_[lease->job.id] = lease->token;
+                      }
+                      done(std::move(lease));
+                    }
+                  });
+  }
+
   void Renew(const std::string& id, uint64_t token, Callback<void> done) {
     commands_.Run(Scripts().renew, {id, to_string(token), Millis(options_.jobs.lease_time)},
                   [this, weak = weak_from_this(), id,
@@ -443,6 +465,10 @@ void RedisStore::List(job::ListQuery query, Callback<job::ListPage> done) {
 
 void RedisStore::LeaseJobs(std::string worker, int max, Callback<std::vector<job::Lease>> done) {
   impl_->LeaseJobs(worker, max, std::move(done));
+}
+
+void RedisStore::Begin(std::string worker, job::Job job, Callback<job::Lease> done) {
+  impl_->Begin(worker, job, std::move(done));
 }
 
 void RedisStore::Renew(std::string id, uint64_t token, Callback<void> done) {

@@ -40,6 +40,7 @@ class RedisStore final : public job::Store,
   void Get(std::string id, Callback<job::Job> done) override;
   void List(job::ListQuery query, Callback<job::ListPage> done) override;
   void LeaseJobs(std::string worker, int max, Callback<std::vector<job::Lease>> done) override;
+  void Begin(std::string worker, job::Job job, Callback<job::Lease> done) override;
   void Renew(std::string id, uint64_t token, Callback<void> done) override;
   void Finish(std::string id, uint64_t token, job::Outcome outcome, Callback<void> done) override;
   void Release(std::string id, uint64_t token, Callback<void> done) override;

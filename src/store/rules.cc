@@ -15,6 +15,10 @@ base::Error TenantQueueFull() {
   return {base::ErrorKind::kExhausted, "the key has as many jobs in the queue as it may", 0};
 }
 
+base::Error TenantBusy() {
+  return {base::ErrorKind::kExhausted, "the key has as many jobs running as it may", 0};
+}
+
 base::Error DuplicateId() {
   return {base::ErrorKind::kConflict, "a job with this id exists", 0};
 }

@@ -14,6 +14,7 @@ namespace store {
 
 base::Error QueueFull();
 base::Error TenantQueueFull();
+base::Error TenantBusy();
 base::Error DuplicateId();
 base::Error NoSuchJob();
 base::Error NoSuchKey();

@@ -166,6 +166,15 @@ class SqliteStore final : public job::Store, public job::KeyStore, public job::D
         std::move(done));
   }
 
+  void Begin(std::string worker, job::Job job, Callback<job::Lease> done) override {
+    EnqueueUnlessFull<job::Lease>(
+        Synced::kAlways,
+        [worker = std::move(worker), job = std::move(job)](SqliteJobs& jobs) {
+          return jobs.BeginJob(worker, job);
+        },
+        std::move(done));
+  }
+
   void Renew(std::string id, uint64_t token, Callback<void> done) override {
     Enqueue<void>(
         Synced::kNever,

@@ -148,6 +148,40 @@ Result<void> SqliteJobs::Submit(const job::Job& job, job::Durability durability)
       return status ? TenantQueueFull() : status;
     }
   }
+  if (Result<void> done = Insert(job); !done) {
+    return done;
+  }
+  events_.queued = true;
+  Result<void> done = TakeTurns(job.tenant);
+  if (done && durability == job::Durability::kLater) {
+    fresh_.insert(job.id);
+  }
+  return done;
+}
+
+Result<job::Lease> SqliteJobs::BeginJob(const std::string& worker, const job::Job& job) {
+  if (job.max_running > 0) {
+    Statement count = db_->Use(kCountRunning);
+    const bool full =
+        count.Bind(job.tenant).Bind(job.max_running).Next() && count.Int(0) >= job.max_running;
+    if (const Result<void> status = count.status(); !status || full) {
+      return status ? TenantBusy() : status.error();
+    }
+  }
+  if (Result<void> done = Insert(job); !done) {
+    return done.error();
+  }
+  job::Lease lease;
+  lease.job = job;
+  ++lease.job.attempts;
+  if (Result<void> done = LeaseTo(worker, &lease); !done) {
+    return done.error();
+  }
+  return lease;
+}
+
+// As queued, without a turn for its tenant.
+Result<void> SqliteJobs::Insert(const job::Job& job) {
   const std::string submission = job::EncodeSubmission(job.submission);
   Statement insert = db_->Use(
       "INSERT INTO jobs (id, status, created_at, started_at, finished_at, attempts, token,"
@@ -166,16 +200,7 @@ Result<void> SqliteJobs::Submit(const job::Job& job, job::Durability durability)
     return done;
   }
   ++counts_.queued;
-  events_.queued = true;
-  if (Result<void> done = TakeTurns(job.tenant); !done) {
-    return done;
-  }
-  Result<void> done =
-      db_->Use("INSERT INTO submissions VALUES (?, ?)").Bind(place).Bind(submission).Run();
-  if (done && durability == job::Durability::kLater) {
-    fresh_.insert(job.id);
-  }
-  return done;
+  return db_->Use("INSERT INTO submissions VALUES (?, ?)").Bind(place).Bind(submission).Run();
 }
 
 // A commit that changes nothing is not synced; and tokens may leave some out.
@@ -323,33 +348,42 @@ Result<std::optional<job::Lease>> SqliteJobs::LeaseNext(const std::string& worke
   }
   job.submission = std::move(*submission);
   job.tenant = tenant;
+  if (Result<void> done = LeaseTo(worker, &lease); !done) {
+    return done.error();
+  }
+  return std::optional<job::Lease>(std::move(lease));
+}
+
+// Makes a queued job, whose attempts are counted already, running.
+Result<void> SqliteJobs::LeaseTo(const std::string& worker, job::Lease* lease) {
+  job::Job& job = lease->job;
   job.status = Status::kRunning;
   job.started_at = clock_();
   Statement token =
       db_->Use("UPDATE counters SET value = value + 1 WHERE name = 'token' RETURNING value");
-  lease.token = token.Next() ? static_cast<uint64_t>(token.Int(0)) : 0;
+  lease->token = token.Next() ? static_cast<uint64_t>(token.Int(0)) : 0;
   if (Result<void> done = token.Run(); !done) {
-    return done.error();
+    return done;
   }
-  if (lease.token == 0) {
+  if (lease->token == 0) {
     return base::Internal("database: the token counter is missing");
   }
-  job.run = lease.token;
+  job.run = lease->token;
   Statement update = db_->Use(
       "UPDATE jobs SET status = 1, started_at = ?, attempts = ?, token = ?, run = ?,"
       " lease_until = ?, worker = ? WHERE id = ?");
-  update.Bind(job.started_at).Bind(job.attempts).Bind(static_cast<int64_t>(lease.token));
-  update.Bind(static_cast<int64_t>(lease.token));
+  update.Bind(job.started_at).Bind(job.attempts).Bind(static_cast<int64_t>(lease->token));
+  update.Bind(static_cast<int64_t>(lease->token));
   update.Bind(lease_clock_() + options_.lease_time).Bind(worker).Bind(job.id);
   if (Result<void> done = update.Run(); !done) {
-    return done.error();
+    return done;
   }
   fresh_.erase(job.id);
   --counts_.queued;
   ++counts_.running;
   events_.changed.push_back(job.id);
-  events_.leases.emplace_back(job.id, lease.token);
-  return std::optional<job::Lease>(std::move(lease));
+  events_.leases.emplace_back(job.id, lease->token);
+  return {};
 }
 
 Result<void> SqliteJobs::FailUnreadable(const std::string& id, std::string_view why) {

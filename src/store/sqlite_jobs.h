@@ -43,6 +43,7 @@ class SqliteJobs {
   base::Result<job::Job> Get(const std::string& id);
   base::Result<job::ListPage> List(const job::ListQuery& query);
   base::Result<std::vector<job::Lease>> LeaseJobs(const std::string& worker, int max);
+  base::Result<job::Lease> BeginJob(const std::string& worker, const job::Job& job);
   base::Result<void> Renew(const std::string& id, uint64_t token);
   base::Result<void> Finish(const std::string& id, uint64_t token, const job::Outcome& outcome);
   base::Result<void> Release(const std::string& id, uint64_t token);
@@ -86,11 +87,13 @@ class SqliteJobs {
         lease_clock_(clock ? clock : base::MonotonicNow) {}
 
   base::Result<void> CountJobs();
+  base::Result<void> Insert(const job::Job& job);
   base::Result<void> TakeTurns(const std::string& tenant);
   // After an end of a lease: the tenant may have been waiting for it.
   base::Result<void> LetNextRun(const std::string& tenant);
   base::Result<std::optional<job::Lease>> LeaseNext(const std::string& worker,
                                                     const std::string& tenant);
+  base::Result<void> LeaseTo(const std::string& worker, job::Lease* lease);
   base::Result<int64_t> EndLeases(base::Nanos expired_until);
   base::Result<void> FailUnreadable(const std::string& id, std::string_view why);
   void LeaseEnded(const std::string& id);

@@ -38,6 +38,9 @@ constexpr std::string_view kTakeTurns =
     " ON CONFLICT (tenant) DO NOTHING";
 constexpr std::string_view kCountQueued =
     "SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE status = 0 AND tenant = ? LIMIT ?)";
+constexpr std::string_view kCountRunning =
+    "SELECT COUNT(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_running WHERE status = 1 AND tenant "
+    "= ? LIMIT ?)";
 constexpr std::string_view kDropIdle =
     "DELETE FROM turns WHERE tenant = ?1 AND NOT EXISTS"
     " (SELECT 1 FROM jobs WHERE status = 0 AND tenant = ?1)";

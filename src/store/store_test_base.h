@@ -238,6 +238,10 @@ class StoreTest : public testing::TestWithParam<std::string> {
     return leases.empty() ? job::Lease() : leases[0];
   }
 
+  base::Result<job::Lease> Begin(job::Job j) {
+    return Call<job::Lease>([&](auto done) { store_->Begin("worker", std::move(j), done); });
+  }
+
   base::Result<void> Renew(const job::Lease& l) {
     return Call<void>([&](auto done) { store_->Renew(l.job.id, l.token, done); });
   }

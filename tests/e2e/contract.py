@@ -108,6 +108,14 @@ class Contract:
         """`message` is the decoded JSON that a webhook was sent."""
         self._validate("webhook", message, self.schema("WebhookMessage"))
 
+    def check_message(self, message):
+        """`message` is a decoded message of the server's in /v1/interactive."""
+        self._validate("message", message, self.schema("SessionMessage"))
+        if message["type"] == "error":
+            self._validate("error", message["data"], self.schema("Problem"))
+        else:
+            self.check_event(message["type"], message["data"])
+
     @staticmethod
     def _validate(where, value, schema):
         validator = jsonschema.Draft202012Validator(schema)

@@ -34,7 +34,7 @@ def test_document_isOpenApi31WithUniqueOperations():
         ("/health", "get"), ("/health/live", "get"), ("/health/ready", "get"),
         ("/v1/execute", "post"), ("/v1/batch", "post"), ("/v1/execute", "get"), ("/v1/execute/{id}", "get"),
         ("/v1/execute/{id}", "delete"), ("/v1/execute/{id}/events", "get"),
-        ("/v1/execute/{id}/files/{path}", "get"), ("/v1/languages", "get")}
+        ("/v1/execute/{id}/files/{path}", "get"), ("/v1/interactive", "get"), ("/v1/languages", "get")}
 
 
 @pytest.mark.parametrize("name", sorted(DOCUMENT["components"]["schemas"]))

@@ -1,5 +1,5 @@
-// Bodies of POST /v1/execute. What is accepted survives the stored form byte by byte, and the
-// public form of the job is JSON.
+// Bodies of POST /v1/execute, and messages of interactive clients. What is accepted survives the
+// stored form byte by byte, and the public form of the job is JSON.
 
 #include <boost/json/parse.hpp>
 
@@ -14,6 +14,12 @@ FUZZ(submission, input) {
   job::ParseError wrong;
   if (job::ParseBatch(input, &batch, &wrong)) {
     MUST(!batch.jobs.empty() && batch.jobs.size() <= job::kMaxBatch && batch.wait >= 0);
+  } else {
+    MUST(!wrong.errors.empty());
+  }
+  job::ClientMessage message;
+  if (job::ParseClientMessage(input, &message, &wrong)) {
+    MUST((message.type == job::ClientMessage::Type::kSignal) == (message.signal != 0));
   } else {
     MUST(!wrong.errors.empty());
   }

@@ -33,6 +33,7 @@ FUZZ(wire, input) {
   if (refusal == 0 && request.type == static_cast<uint32_t>(wire::RequestType::kRun)) {
     MUST(fd_count >= wire::kFixedRunFds && fd_count <= wire::kMaxFds && request.id != 0);
     MUST(request.profile <= 1 && request.collect_count <= wire::kMaxCollect);
+    MUST(request.detail <= static_cast<uint32_t>(wire::Input::kPipe));
     MUST(request.warm == 0 || (request.warm <= wire::kMaxWarm && request.profile == 0));
     for (uint32_t i = 0; i < request.collect_count; ++i) {
       MUST(Ends(request.collect[i]));
@@ -43,6 +44,10 @@ FUZZ(wire, input) {
     // Sums that the launcher makes of them must not overflow.
     int64_t sum = 0;
     MUST(!__builtin_add_overflow(l.wall_time, int64_t{1} << 62, &sum) && l.processes < 1 << 20);
+  }
+
+  if (refusal == 0 && request.type == static_cast<uint32_t>(wire::RequestType::kSignal)) {
+    MUST(fd_count == 0 && request.detail >= 1 && request.detail <= 31);
   }
 
   wire::Setup setup{};

@@ -14,6 +14,7 @@
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -284,6 +285,9 @@ TEST_F(LauncherAbuse, FieldsOutOfRangeAreRefused) {
   for (const uint32_t profile : {2U, 3U, 0xFFFFFFFFU}) {  // 2 is pid 1's own policy
     with([&](Request* r) { r->profile = profile; });
   }
+  for (const uint32_t input : {2U, 0xFFFFFFFFU}) {
+    with([&](Request* r) { r->detail = input; });
+  }
   for (const int64_t bad : {least, int64_t{-1}, int64_t{0}, most}) {
     with([&](Request* r) { r->limits.wall_time = bad; });
     with([&](Request* r) { r->limits.memory_bytes = bad; });
@@ -382,6 +386,53 @@ TEST_F(LauncherAbuse, DescriptorsOfOtherKindsAreRefused) {
   ExpectRefused(Ask(Honest(10), swapped), 10, EBADF, "swapped");
 }
 
+TEST_F(LauncherAbuse, AnInputIsWhatTheRequestSays) {
+  Request piped = Honest(10);
+  piped.detail = static_cast<uint32_t>(wire::Input::kPipe);
+  ExpectRefused(Ask(piped, Standard()), 10, EBADF, "a file instead of a pipe");
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd read(ends[0]);
+  UniqueFd write(ends[1]);
+  std::vector<int> fds = Standard();
+  fds[1] = write.get();
+  ExpectRefused(Ask(piped, fds), 10, EBADF, "the wrong end");
+  fds[1] = read.get();
+  ExpectRefused(Ask(Honest(10), fds), 10, EBADF, "a pipe instead of a file");
+  ASSERT_EQ(::write(write.get(), "live\n", 5), 5);
+  write.reset();
+  EXPECT_EQ(Ask(piped, fds).flags, uint32_t{wire::kHasStatus});
+}
+
+TEST_F(LauncherAbuse, SignalsReachOnlyProgramsThatAreFed) {
+  Request signal{};
+  signal.version = wire::kVersion;
+  signal.type = static_cast<uint32_t>(wire::RequestType::kSignal);
+  signal.id = 14;
+  for (const uint32_t number : {0U, 32U, 64U, 0xFFFFFFFFU}) {
+    signal.detail = number;
+    ExpectRefused(Ask(signal, {}), 14, EINVAL, "no signal of ours");
+  }
+  signal.detail = SIGKILL;
+  ExpectRefused(Ask(signal, {payload_.get()}), 14, EINVAL, "a signal with a descriptor");
+  for (const uint64_t id : {uint64_t{0}, uint64_t{1}, ~uint64_t{0}}) {
+    signal.id = id;
+    ASSERT_TRUE(Send(signal, {}));  // nobody's
+  }
+  const UniqueFd waits = Memfd(Payload({"/bin/sleep", "0.2"}));
+  std::vector<int> fds = Standard();
+  fds[0] = waits.get();
+  ASSERT_TRUE(Send(Honest(14), fds));
+  signal.id = 14;
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(Send(signal, {}));
+  }
+  const Reply reply = Receive();
+  EXPECT_EQ(reply.id, 14U);
+  EXPECT_EQ(reply.flags, uint32_t{wire::kHasStatus});
+  EXPECT_EQ(reply.wait_status, 0);
+}
+
 // What could change while pid 1 reads it is refused; so shrinking it is impossible.
 TEST_F(LauncherAbuse, AMemfdThatCouldShrinkIsRefused) {
   for (const int seals :
@@ -453,7 +504,7 @@ TEST_F(LauncherAbuse, AnIdInUseIsRefusedAndTheJobGoesOn) {
   kill.type = static_cast<uint32_t>(wire::RequestType::kKill);
   for (const uint64_t id : {uint64_t{0}, uint64_t{15}, ~uint64_t{0}}) {
     kill.id = id;
-    kill.kill_reason = 77;
+    kill.detail = 77;
     ASSERT_TRUE(Send(kill, {}));
   }
   EXPECT_EQ(Ask(Honest(16), Standard()).flags, uint32_t{wire::kHasStatus});

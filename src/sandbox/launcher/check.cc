@@ -20,6 +20,7 @@ constexpr int64_t kMaxOpenFiles = 1 << 20;
 constexpr uint32_t kMinUid = 1000;
 constexpr uint32_t kMaxCpus = 4096;
 constexpr uint32_t kMaxWarmJobs = 1'000'000;
+constexpr int64_t kMaxSignal = 31;  // those behind it belong to libraries
 
 template <typename Text>
 bool EndsWithNul(const Text& text) {
@@ -44,9 +45,9 @@ bool CheckLimits(const wire::RunLimits& l) {
          Within(l.file_bytes, 1, kMaxBytes) && Within(l.open_files, kMinOpenFiles, kMaxOpenFiles);
 }
 
-bool IsPipeForWriting(int fd) {
+bool IsPipe(int fd, int access) {
   const int flags = ::fcntl(fd, F_GETFL);
-  return ::fcntl(fd, F_GETPIPE_SZ) > 0 && flags >= 0 && (flags & O_ACCMODE) == O_WRONLY;
+  return ::fcntl(fd, F_GETPIPE_SZ) > 0 && flags >= 0 && (flags & O_ACCMODE) == access;
 }
 
 }  // namespace
@@ -88,9 +89,13 @@ int CheckRequest(const wire::Request& request, size_t size, int fd_count) {
   if (request.type == static_cast<uint32_t>(RequestType::kKill)) {
     return fd_count == 0 ? 0 : EINVAL;
   }
+  if (request.type == static_cast<uint32_t>(RequestType::kSignal)) {
+    return fd_count == 0 && Within(request.detail, 1, kMaxSignal) ? 0 : EINVAL;
+  }
   bool ok = request.type == static_cast<uint32_t>(RequestType::kRun) &&
             (request.profile == static_cast<uint32_t>(Policy::kRun) ||
              request.profile == static_cast<uint32_t>(Policy::kCompile)) &&
+            request.detail <= static_cast<uint32_t>(wire::Input::kPipe) &&
             fd_count >= wire::kFixedRunFds && fd_count <= wire::kMaxFds && request.id != 0 &&
             CheckLimits(request.limits) && request.collect_count <= wire::kMaxCollect &&
             (request.warm == 0 || (request.warm <= wire::kMaxWarm &&
@@ -102,10 +107,12 @@ int CheckRequest(const wire::Request& request, size_t size, int fd_count) {
   return ok ? 0 : EINVAL;
 }
 
-bool CheckDescriptors(const int* fds, int fd_count) {
+bool CheckDescriptors(const wire::Request& request, const int* fds, int fd_count) {
+  const bool piped = request.detail == static_cast<uint32_t>(wire::Input::kPipe);
   for (int i = 0; i < fd_count; ++i) {
+    const bool input = piped && i == wire::kFixedRunFds - 3;
     const bool output = i == wire::kFixedRunFds - 2 || i == wire::kFixedRunFds - 1;
-    if (output ? !IsPipeForWriting(fds[i]) : !IsSealed(fds[i])) {
+    if (input || output ? !IsPipe(fds[i], input ? O_RDONLY : O_WRONLY) : !IsSealed(fds[i])) {
       return false;
     }
   }

@@ -20,8 +20,9 @@ bool IsSealed(int fd);
 
 // The descriptors of a run, in their order: payload, stdin and files must be sealed memfds, so that
 // nobody changes or shrinks them while they are read; stdout and stderr must be writing ends of
-// pipes. Asks the kernel only what it answers from the descriptor itself: no file system is asked,
-// so none can stall the launcher. REQUIRES: fd_count >= wire::kFixedRunFds.
-bool CheckDescriptors(const int* fds, int fd_count);
+// pipes, and stdin a reading end where the request says so. Asks the kernel only what it answers
+// from the descriptor itself: no file system is asked, so none can stall the launcher. REQUIRES:
+// fd_count >= wire::kFixedRunFds.
+bool CheckDescriptors(const wire::Request& request, const int* fds, int fd_count);
 
 }  // namespace sandbox::launcher

@@ -48,6 +48,7 @@ enum class ControlType : uint32_t {
            // its user namespace
   kWarm,     // init -> launcher: parked, with a fork of a zygote in it; from a zygote: it serves
   kRun,      // launcher -> init, with payload, stdin, stdout, stderr, files
+  kSignal,   // launcher -> init: for the program's process group
   kStarted,  // init -> launcher: the program's exec succeeded
   kExited,   // init -> launcher: the main process has ended
   kFailed,   // init -> launcher: a step failed
@@ -61,7 +62,14 @@ struct ControlRun {
   wire::Policy policy;
   Probe probe;
   uint32_t file_fds;
+  wire::Input input;
+  uint32_t unused;
   wire::RunLimits limits;
+};
+
+struct ControlSignal {
+  ControlType type;
+  int32_t signal;
 };
 
 struct ControlReport {

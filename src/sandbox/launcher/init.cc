@@ -3,6 +3,7 @@
 // ended. It dies, and everything with it, when the launcher closes its end of the control socket.
 
 #include <grp.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -176,7 +177,8 @@ bool Resize(const char* path, int64_t bytes) {
   return ::mount(nullptr, path, nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV, options) == 0;
 }
 
-// Reaps until the main process has ended. Orphans of the program are reaped on the way.
+// Reaps until the main process has ended, and passes signals on. Orphans of the program are reaped
+// on the way.
 void Supervise(int control, pid_t main_process, int signals) {
   pollfd polled[2] = {{control, POLLIN, 0}, {signals, POLLIN, 0}};
   for (;;) {  // reaps first: what was forked ahead may have ended before its signals were taken
@@ -199,8 +201,13 @@ void Supervise(int control, pid_t main_process, int signals) {
     if (::poll(polled, 2, -1) < 0 && errno != EINTR) {
       ::_exit(1);
     }
-    if ((polled[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
-      ::_exit(1);  // the launcher says nothing more after kRun: this is its end
+    if (polled[0].revents != 0) {
+      ControlSignal order{};
+      if (::read(control, &order, sizeof(order)) != sizeof(order) ||
+          order.type != ControlType::kSignal) {
+        ::_exit(1);  // the launcher says nothing else after kRun: this is its end
+      }
+      ::kill(-main_process, order.signal);  // it leads a session, and so a group
     }
     signalfd_siginfo info;
     while (::read(signals, &info, sizeof(info)) == sizeof(info)) {
@@ -269,7 +276,10 @@ void InitMain(const Context& context, int control, bool warm) {
   ::close(1);
   ::close(2);
   // What is left to do needs no privilege, and the program must not run before they are gone.
-  check(linux::DropBoundingSet() && linux::DropCapabilities() &&
+  // But for one: the program has another user, and whoever feeds it may send it signals.
+  const bool signals_pass = run.input == wire::Input::kPipe;
+  check(linux::DropBoundingSet() &&
+            (signals_pass ? linux::DropCapabilitiesBut(CAP_KILL) : linux::DropCapabilities()) &&
             ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
             linux::LoadSeccomp(context.Filter(wire::Policy::kInit)),
         Step::kInitConfine);

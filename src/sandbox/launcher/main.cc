@@ -179,6 +179,7 @@ void HandleRun(const wire::Request& request, Claim claim, int64_t now) {
   claim.run.type = ControlType::kRun;
   claim.run.policy = static_cast<Policy>(request.profile);
   claim.run.file_fds = static_cast<uint32_t>(claim.fd_count - wire::kFixedRunFds);
+  claim.run.input = static_cast<wire::Input>(request.detail);
   claim.run.limits = request.limits;
   claim.collect_count = request.collect_count;
   claim.collect_bytes = request.collect_bytes;
@@ -194,10 +195,18 @@ void HandleRun(const wire::Request& request, Claim claim, int64_t now) {
 }
 
 void HandleKill(const wire::Request& request, int64_t now) {
-  const bool output = request.kill_reason == static_cast<uint32_t>(wire::KillReason::kOutputLimit);
+  const bool output = request.detail == static_cast<uint32_t>(wire::KillReason::kOutputLimit);
   for (Sandbox& sandbox : g_pool.sandboxes()) {
     if (sandbox.has_claim() && sandbox.id() == request.id) {
       sandbox.End(output ? wire::kEndedOutput : wire::kEndedCancel, now);
+    }
+  }
+}
+
+void HandleSignal(const wire::Request& request) {
+  for (Sandbox& sandbox : g_pool.sandboxes()) {
+    if (sandbox.has_claim() && sandbox.id() == request.id) {
+      sandbox.Signal(static_cast<int>(request.detail));
     }
   }
 }
@@ -227,7 +236,9 @@ bool HandleRequest(int64_t now) {
     Refuse(request.id, refusal);
   } else if (request.type == static_cast<uint32_t>(wire::RequestType::kKill)) {
     HandleKill(request, now);
-  } else if (!CheckDescriptors(fds, claim.fd_count)) {
+  } else if (request.type == static_cast<uint32_t>(wire::RequestType::kSignal)) {
+    HandleSignal(request);
+  } else if (!CheckDescriptors(request, fds, claim.fd_count)) {
     Refuse(request.id, EBADF);
   } else {
     HandleRun(request, std::move(claim), now);

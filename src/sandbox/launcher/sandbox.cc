@@ -262,6 +262,7 @@ void Sandbox::OnControl(int64_t now) {
       break;
     case ControlType::kGo:
     case ControlType::kRun:
+    case ControlType::kSignal:
       Fail(Step::kInitLost, EPROTO, now);
       break;
   }
@@ -362,6 +363,14 @@ void Sandbox::End(uint32_t flag, int64_t now) {
     KillAll(now);
   } else if (state_ == State::kEnding && !has_reply_) {
     reply_.flags |= flag;
+  }
+}
+
+// Pid 1 passes it on: whom it reaches is in its namespace, whatever numbers are used outside.
+void Sandbox::Signal(int signal) {
+  if (state_ == State::kRunning && claim_.run.input == wire::Input::kPipe) {
+    const ControlSignal message{ControlType::kSignal, signal};
+    linux::SendMessage(control_.get(), &message, sizeof(message), nullptr, 0, MSG_DONTWAIT);
   }
 }
 

@@ -69,6 +69,9 @@ class Sandbox {
   // Ends the job for a reason; ignored unless it runs or waits to.
   void End(uint32_t flag, int64_t now);
 
+  // Sends a signal to the program's process group; ignored unless it runs with a piped input.
+  void Signal(int signal);
+
   // Ends whatever this sandbox is at, claimed or not: the launcher stops.
   void Discard(int64_t now) { KillAll(now); }
 

@@ -100,6 +100,44 @@ local function drop_entry(entry, tenant)
   if tenant then drop_bounded(tenant) end
 end
 
+-- Stores a new record, queued nowhere yet; returns its number among all. `most`: how many jobs of the
+-- tenant may run, '0' for no bound. First what needs memory: it is refused as a whole when there is
+-- none.
+local function add(id, tenant, prio, lang, created, submission, most)
+  local job = job_key(id)
+  redis.call('HSET', job, 'v', 1, 'status', 'queued', 'tenant', tenant, 'prio', prio,
+    'lang', lang, 'created', created, 'sub', submission)
+  if most ~= '0' then redis.call('HSET', job, 'most', most) end
+  local seq = redis.call('HINCRBY', state, 'seq', 1)
+  redis.call('HSET', job, 'seq', seq)
+  redis.call('ZADD', all, 0, place(created, id))
+  for _, key in ipairs({state, all, done}) do redis.call('PERSIST', key) end
+  return seq
+end
+
+-- Makes the job running under a new token, which it returns. The entry is `worker`'s once that has
+-- read it. `tenant`: that of a job with a bound, which counts it already.
+local function lease(id, worker, call, tenant)
+  local job = job_key(id)
+  if redis.call('EXISTS', run) == 0 then
+    redis.call('XGROUP', 'CREATE', run, group, '$', 'MKSTREAM')
+  end
+  local token = redis.call('HINCRBY', state, 'token', 1)
+  local entry = tenant and redis.call('XADD', run, '*', 'id', id, 'bounded', tenant)
+    or redis.call('XADD', run, '*', 'id', id)
+  redis.call('HSET', job, 'status', 'running', 'started', now_ns, 'token', token, 'run', token,
+    'worker', worker, 'entry', entry, 'call', call)
+  redis.call('HINCRBY', job, 'attempts', 1)
+  redis.call('HINCRBY', state, 'running', 1)
+  changed(id)
+  return tostring(token)
+end
+
+-- The group's list of pending entries is the list of leases: this worker owns the new ones now.
+local function take_entries(worker, count)
+  redis.call('XREADGROUP', 'GROUP', group, worker, 'COUNT', count, 'STREAMS', run, '>')
+end
+
 -- Ends the ownership of a running job.
 local function drop_lease(id, entry, token)
   local j = redis.call('HMGET', job_key(id), 'most', 'tenant')

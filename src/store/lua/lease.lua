@@ -35,28 +35,16 @@ while #leased < max do
   end
   if id then
     redis.call('HINCRBY', state, 'queued', -1)
-    local job = job_key(id)
-    if redis.call('EXISTS', job) == 1 then
-      if redis.call('EXISTS', run) == 0 then
-        redis.call('XGROUP', 'CREATE', run, group, '$', 'MKSTREAM')
-      end
-      local token = redis.call('HINCRBY', state, 'token', 1)
-      local entry = most and redis.call('XADD', run, '*', 'id', id, 'bounded', tenant)
-        or redis.call('XADD', run, '*', 'id', id)
-      redis.call('HSET', job, 'status', 'running', 'started', now_ns, 'token', token, 'run', token,
-        'worker', worker, 'entry', entry, 'call', call)
-      redis.call('HINCRBY', job, 'attempts', 1)
-      redis.call('HINCRBY', state, 'running', 1)
-      leased[#leased + 1] = {id, tostring(token), fields_of(id)}
+    if redis.call('EXISTS', job_key(id)) == 1 then
+      local token = lease(id, worker, call, most and tenant)
+      leased[#leased + 1] = {id, token, fields_of(id)}
       ids[#ids + 1] = id
-      changed(id)
     end
   end
 end
 
 if #leased > 0 then
-  -- The group's list of pending entries is the list of leases: this worker owns them now.
-  redis.call('XREADGROUP', 'GROUP', group, worker, 'COUNT', #leased, 'STREAMS', run, '>')
+  take_entries(worker, #leased)
   redis.call('SET', call_key, call .. ' ' .. table.concat(ids, ' '), 'PX', 2 * lease_ms)
 end
 if #leased < max then
