@@ -211,6 +211,8 @@ std::optional<Difference> Compare(job::Checker checker, double tolerance, std::s
       return CompareTokens(expected, actual, tolerance);
     case job::Checker::kUnorderedLines:
       return CompareUnordered(expected, actual);
+    case job::Checker::kProgram:
+      break;
   }
   return CompareExact(expected, actual);
 }

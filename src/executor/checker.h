@@ -9,8 +9,8 @@ namespace executor {
 
 // Compares what a program wrote with what was expected. Pure, in time and memory that grow with the
 // two texts only (times the logarithm for unordered lines). Returns where they first differ, with
-// bounded excerpts, or nullopt when the answer is right. `tolerance` is for Checker::kFloats:
-// absolute, or relative to the expected number.
+// bounded excerpts, or nullopt when the answer is right. REQUIRES: not kProgram. `tolerance` is for
+// Checker::kFloats: absolute, or relative to the expected number.
 //
 //   kExact           byte by byte
 //   kLines           line by line, without white space at the ends of lines and lines at the end

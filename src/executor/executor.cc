@@ -282,7 +282,8 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
                                                 store_.Publish(id, std::move(chunk));
                                               });
     const language::Language* language = languages_.Find(lease.job.submission.language);
-    const Run::Shared shared{loop_, options_, backend_, compile_cache_, this, checkers_};
+    const Run::Shared shared{loop_,          options_, backend_, languages_,
+                             compile_cache_, this,     checkers_};
     slot->run = std::make_shared<Run>(
         shared, language, std::move(lease.job),
         [slot = std::weak_ptr<Slot>(slot)](sandbox::Stream stream, std::string_view data) {

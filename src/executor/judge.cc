@@ -42,13 +42,14 @@ struct Judge::Pause {
 
 Judge::Judge(boost::asio::io_context& loop, sandbox::Backend& backend, SpareSlots* spare,
              boost::asio::thread_pool& checkers, const job::Submission& submission,
-             MakeSpec make_spec, Done done)
+             MakeSpec make_spec, MakeCheck make_check, Done done)
     : loop_(loop),
       backend_(backend),
       spare_(spare),
       checkers_(checkers),
       submission_(submission),
       make_spec_(std::move(make_spec)),
+      make_check_(std::move(make_check)),
       done_(std::move(done)),
       results_(submission.tests.size()),
       tries_(submission.tests.size()),
@@ -148,20 +149,57 @@ void Judge::StartTest(size_t index) {
 void Judge::OnEnded(size_t index, sandbox::RunResult run) {
   const sandbox::Limits limits = running_[index].limits;
   running_.erase(index);
-  GiveBackDownTo(borrowed_ > 0 ? borrowed_ - 1 : 0);  // Fill takes it again when nobody waits
-  if (cancelled_ || !error_.empty() || index > stop_after_) {
-    // Nobody asks for it any more.
-  } else if (run.cause == sandbox::Cause::kInternal || run.cause == sandbox::Cause::kCancelled) {
-    OnBroken(index, run.cause == sandbox::Cause::kInternal ? run.message
-                                                           : "it was cancelled by the backend");
-  } else {
+  if (IsOutcome(index, run)) {
     const base::Nanos start_time = run.start_time;
     job::TestResult result = TestVerdict(std::move(run), limits);
     result.start_time = start_time;
+    if (result.verdict == job::Verdict::kOk &&
+        submission_.tests[index].checker == job::Checker::kProgram) {
+      return StartCheck(index, std::move(result));  // in the same slot
+    }
     CheckAnswer(index, std::move(result));
   }
+  SlotIsFree();
+}
+
+// Whether the run is one that somebody still asks for and that has ended as programs do.
+bool Judge::IsOutcome(size_t index, const sandbox::RunResult& run) {
+  if (cancelled_ || !error_.empty() || index > stop_after_) {
+    return false;
+  }
+  if (run.cause != sandbox::Cause::kInternal && run.cause != sandbox::Cause::kCancelled) {
+    return true;
+  }
+  OnBroken(index, run.cause == sandbox::Cause::kInternal ? run.message
+                                                         : "it was cancelled by the backend");
+  return false;
+}
+
+void Judge::SlotIsFree() {
+  GiveBackDownTo(borrowed_ > 0 ? borrowed_ - 1 : 0);  // Fill takes it again when nobody waits
   Fill();
   FinishIfDone();
+}
+
+void Judge::StartCheck(size_t index, job::TestResult result) {
+  sandbox::Spec spec = make_check_(submission_.tests[index], result.stdout_data);
+  Running& running = running_[index];
+  running.limits = spec.limits;
+  const auto held = std::make_shared<job::TestResult>(std::move(result));
+  running.id = backend_.Start(std::move(spec), {},
+                              [self = shared_from_this(), index, held](sandbox::RunResult run) {
+                                self->OnChecked(index, std::move(*held), std::move(run));
+                              });
+}
+
+void Judge::OnChecked(size_t index, job::TestResult result, sandbox::RunResult run) {
+  const sandbox::Limits limits = running_[index].limits;
+  running_.erase(index);
+  if (IsOutcome(index, run)) {
+    TakeCheck(std::move(run), limits, &result);
+    Settle(index, std::move(result), std::nullopt);
+  }
+  SlotIsFree();
 }
 
 void Judge::OnBroken(size_t index, const std::string& message) {

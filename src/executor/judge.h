@@ -38,6 +38,8 @@ class Judge : public std::enable_shared_from_this<Judge> {
  public:
   // What the sandbox of a test is asked to do.
   using MakeSpec = std::function<sandbox::Spec(const job::TestCase& test)>;
+  // What that of its checker program is, once the program has written its output.
+  using MakeCheck = std::function<sandbox::Spec(const job::TestCase&, const std::string& output)>;
   // The results in the order of the tests; an error when the sandbox keeps failing; nullopt when
   // the judge was cancelled. Called once, after which nothing runs.
   using Done = std::function<void(std::optional<base::Result<std::vector<job::TestResult>>>)>;
@@ -45,7 +47,7 @@ class Judge : public std::enable_shared_from_this<Judge> {
   // `spare` may be null. `submission` must outlive it.
   Judge(boost::asio::io_context& loop, sandbox::Backend& backend, SpareSlots* spare,
         boost::asio::thread_pool& checkers, const job::Submission& submission, MakeSpec make_spec,
-        Done done);
+        MakeCheck make_check, Done done);
   ~Judge();
 
   void Start();
@@ -69,9 +71,13 @@ class Judge : public std::enable_shared_from_this<Judge> {
 
   void Fill();
   void GiveBackDownTo(size_t needed);
+  bool IsOutcome(size_t index, const sandbox::RunResult& run);
+  void SlotIsFree();
   std::optional<size_t> TakeNext();
   void StartTest(size_t index);
   void OnEnded(size_t index, sandbox::RunResult run);
+  void StartCheck(size_t index, job::TestResult result);
+  void OnChecked(size_t index, job::TestResult result, sandbox::RunResult run);
   void OnBroken(size_t index, const std::string& message);
   void CheckAnswer(size_t index, job::TestResult result);
   void Settle(size_t index, job::TestResult result, std::optional<job::Difference> difference);
@@ -85,6 +91,7 @@ class Judge : public std::enable_shared_from_this<Judge> {
   boost::asio::thread_pool& checkers_;
   const job::Submission& submission_;
   const MakeSpec make_spec_;
+  const MakeCheck make_check_;
   Done done_;
 
   std::vector<job::TestResult> results_;

@@ -32,13 +32,14 @@ class FakeBackend : public sandbox::Backend {
 
   std::string_view isolation() const override { return "fake"; }
 
-  void End(RunId id, Cause cause, std::string output) {
+  void End(RunId id, Cause cause, std::string output, int exit_code = 0) {
     const auto found = running.find(id);
     if (found == running.end()) {
       return;
     }
     sandbox::RunResult result;
     result.cause = cause;
+    result.exit_code = exit_code;
     result.stdout_data = std::move(output);
     result.message = "mount";
     boost::asio::post(
@@ -90,6 +91,11 @@ class JudgeTest : public testing::Test {
           spec.stdin_data = *test.stdin_data;
           return spec;
         },
+        [](const job::TestCase& test, const std::string& output) {
+          sandbox::Spec spec;
+          spec.stdin_data = "check " + *test.stdin_data + " " + output;
+          return spec;
+        },
         [this](auto outcome) {
           done_ = true;
           outcome_ = std::move(outcome);
@@ -114,6 +120,12 @@ class JudgeTest : public testing::Test {
   void Answer(const std::string& input, const std::string& output, Cause cause = Cause::kExited) {
     ASSERT_TRUE(Until([&] { return Find(input) != 0; })) << input;
     backend_.End(Find(input), cause, output);
+  }
+
+  // Ends the run of a checker.
+  void Check(const std::string& input, int exit_code, Cause cause = Cause::kExited) {
+    ASSERT_TRUE(Until([&] { return Find("check " + input) != 0; })) << input;
+    backend_.End(Find("check " + input), cause, "comment", exit_code);
   }
 
   sandbox::Backend::RunId Find(const std::string& input) {
@@ -296,6 +308,53 @@ TEST_F(JudgeTest, KeepsTheOutputOfTestsWithoutAnExpectedOne) {
   Answer("0", std::string(10'000, 'x'));
   EXPECT_EQ(Results().at(0).stdout_data.size(), 10'000U);
   EXPECT_EQ(Results().at(0).verdict, Verdict::kOk);
+}
+
+TEST_F(JudgeTest, ACheckerProgramDecidesInTheSlotOfItsTest) {
+  Tests(5);
+  for (job::TestCase& test : submission_.tests) {
+    test.checker = job::Checker::kProgram;
+  }
+  Start();
+  const int codes[] = {0, 1, 2, 3};
+  for (int i = 0; i < 4; ++i) {
+    const std::string input = std::to_string(i);
+    Answer(input, "out");
+    ASSERT_TRUE(Until([&] { return Find("check " + input + " out") != 0; }));
+    EXPECT_EQ(backend_.running.size(), 1U);
+    Check(input + " out", codes[i]);
+  }
+  Answer("4", "", Cause::kSignalled);  // there is nothing to check
+  EXPECT_EQ(Verdicts(), "AC WA WA IE RTE");
+  const auto& results = **outcome_;
+  EXPECT_EQ(results[2].verdict, Verdict::kPresentationError);
+  EXPECT_EQ(results[3].verdict, Verdict::kCheckerError);
+  EXPECT_EQ(results[0].checker_output, "comment");
+  EXPECT_EQ(results[0].stdout_data, "out");
+  EXPECT_FALSE(results[4].checker_output);
+}
+
+TEST_F(JudgeTest, ACheckersSandboxThatFailsIsTriedAgainWithItsTest) {
+  Tests(1);
+  submission_.tests[0].checker = job::Checker::kProgram;
+  Start();
+  Answer("0", "out");
+  Check("0 out", 0, Cause::kInternal);
+  Answer("0", "out");
+  Check("0 out", 0);
+  EXPECT_EQ(Verdicts(), "AC");
+}
+
+TEST_F(JudgeTest, CancelEndsACheckerToo) {
+  Tests(1);
+  submission_.tests[0].checker = job::Checker::kProgram;
+  Start();
+  Answer("0", "out");
+  ASSERT_TRUE(Until([&] { return Find("check 0 out") != 0; }));
+  judge_->Cancel();
+  ASSERT_TRUE(Until([&] { return done_; }));
+  EXPECT_FALSE(outcome_);
+  EXPECT_EQ(backend_.cancelled, std::vector<std::string>{"check 0 out"});
 }
 
 }  // namespace

@@ -37,11 +37,17 @@ Run::Run(const Shared& shared, const language::Language* language, job::Job job,
       cache_(shared.cache),
       spare_(shared.spare),
       checkers_(shared.checkers),
-      language_(language),
       job_(std::move(job)),
       on_output_(std::move(on_output)),
       done_(std::move(done)),
-      retry_(std::make_unique<Retry>(shared.loop)) {}
+      retry_(std::make_unique<Retry>(shared.loop)) {
+  main_.language = language;
+  main_.submission = &job_.submission;
+  checker_.submission = job_.submission.checker.get();
+  if (checker_.submission != nullptr) {
+    checker_.language = shared.languages.Find(checker_.submission->language);
+  }
+}
 
 Run::~Run() = default;
 
@@ -49,14 +55,22 @@ void Run::Start() {
   if (job_.submission.interactive && (job_.attempts > 1 || backend_.live_input() == nullptr)) {
     Fail(job_.attempts > 1 ? "The node that held the client's connection was lost."
                            : "This worker cannot run interactive programs.");
-  } else if (language_ == nullptr) {
-    Fail("The language '" + job_.submission.language + "' is not known to this worker.");
-  } else if (!language_->available) {
-    Fail("The language '" + job_.submission.language +
-         "' is not available on this worker: " + language_->unavailable_reason + ".");
-  } else {
+  } else if (IsAvailable(main_.language, job_.submission.language) &&
+             (checker_.submission == nullptr ||
+              IsAvailable(checker_.language, checker_.submission->language))) {
     Begin();
   }
+}
+
+bool Run::IsAvailable(const language::Language* language, const std::string& name) {
+  if (language != nullptr && language->available) {
+    return true;
+  }
+  Fail("The language '" + name +
+       (language == nullptr
+            ? "' is not known to this worker."
+            : "' is not available on this worker: " + language->unavailable_reason + "."));
+  return false;
 }
 
 void Run::Cancel() {
@@ -115,19 +129,33 @@ void Run::Abandon() {
 
 void Run::Begin() {
   ++tries_;
-  compile_.reset();
-  binary_.reset();
-  if (language_->compile && cache_ != nullptr) {
+  Build(&main_);
+}
+
+void Run::Build(Program* program) {
+  building_ = program;
+  program->compile.reset();
+  program->binary.reset();
+  if (program->language->compile && cache_ != nullptr) {
     FindCompiled();
-  } else if (language_->compile) {
+  } else if (program->language->compile) {
     StartCompile();
+  } else {
+    Built();
+  }
+}
+
+void Run::Built() {
+  if (building_ == &main_ && checker_.submission != nullptr) {
+    Build(&checker_);
   } else {
     StartRun();
   }
 }
 
 void Run::FindCompiled() {
-  const CompileInput input = CompileInputOf(*language_, job_.submission, backend_.isolation());
+  const CompileInput input =
+      CompileInputOf(*building_->language, *building_->submission, backend_.isolation());
   cache_key_ = CompileCache::Key(input);
   cache_->Find(cache_key_,
                [self = shared_from_this()](std::shared_ptr<const CompiledProgram> program) {
@@ -138,14 +166,15 @@ void Run::FindCompiled() {
                  if (program == nullptr) {
                    return self->StartCompile();
                  }
-                 self->compile_ = program->compile;
-                 self->binary_ = program->binary;
-                 self->StartRun();
+                 self->building_->compile = program->compile;
+                 self->building_->binary = program->binary;
+                 self->Built();
                });
 }
 
 void Run::StartCompile() {
-  Launch(CompileSpec(options_, *language_, job_.submission), {}, &Run::CompileEnded);
+  Launch(CompileSpec(options_, *building_->language, *building_->submission), {},
+         &Run::CompileEnded);
 }
 
 void Run::CompileEnded(sandbox::RunResult result) {
@@ -153,31 +182,36 @@ void Run::CompileEnded(sandbox::RunResult result) {
     SandboxFailed("compile", result.message);
     return;
   }
-  compile_ = CompileOutput(result);
-  std::optional<std::string> failure = CompileFailure(result, limits_);
-  if (failure) {
-    job::Result outcome;
-    outcome.verdict = job::Verdict::kCompileError;
-    outcome.message = *std::move(failure);
-    for (const job::TestCase& test : job_.submission.tests) {
-      outcome.tests.push_back(NotRun(test, outcome.message));
-      outcome.max_points += test.points;
-    }
-    Complete(std::move(outcome));
+  building_->compile = CompileOutput(result);
+  if (std::optional<std::string> failure = CompileFailure(result, limits_)) {
+    CompileFailed(*std::move(failure));
     return;
   }
-  binary_ = result.collected.front().fd;
+  building_->binary = result.collected.front().fd;
   if (cache_ != nullptr) {
-    cache_->Store(cache_key_, *compile_, binary_);
+    cache_->Store(cache_key_, *building_->compile, building_->binary);
   }
-  StartRun();
+  Built();
+}
+
+void Run::CompileFailed(std::string why) {
+  const bool of_checker = building_ == &checker_;
+  job::Result outcome;
+  outcome.verdict = of_checker ? job::Verdict::kCheckerError : job::Verdict::kCompileError;
+  outcome.message = of_checker ? "The checker: " + why : std::move(why);
+  for (const job::TestCase& test : job_.submission.tests) {
+    outcome.tests.push_back(NotRun(test, outcome.message));
+    outcome.max_points += test.points;
+  }
+  Complete(std::move(outcome));
 }
 
 void Run::StartRun() {
   if (!job_.submission.tests.empty()) {
     return StartJudge();
   }
-  Launch(RunSpec(options_, *language_, job_.submission, binary_), TellOnce(), &Run::RunEnded);
+  Launch(RunSpec(options_, *main_.language, job_.submission, main_.binary), TellOnce(),
+         &Run::RunEnded);
   if (job_.submission.interactive) {
     StartInput();
   }
@@ -206,8 +240,12 @@ void Run::StartJudge() {
   judge_ = std::make_shared<Judge>(
       loop_, backend_, spare_, checkers_, job_.submission,
       [self = shared_from_this()](const job::TestCase& test) {
-        return RunSpec(self->options_, *self->language_, self->job_.submission, self->binary_,
-                       &test);
+        return RunSpec(self->options_, *self->main_.language, self->job_.submission,
+                       self->main_.binary, &test);
+      },
+      [self = shared_from_this()](const job::TestCase& test, const std::string& output) {
+        return CheckSpec(self->options_, *self->checker_.language, self->job_.submission,
+                         self->checker_.binary, test, output);
       },
       [self =
            shared_from_this()](std::optional<base::Result<std::vector<job::TestResult>>> results) {
@@ -301,7 +339,8 @@ void Run::SandboxFailed(const std::string& step, const std::string& message) {
 }
 
 void Run::Complete(job::Result result) {
-  result.compile = std::move(compile_);
+  result.compile = std::move(main_.compile);
+  result.checker_compile = std::move(checker_.compile);
   result.queue_time = std::max<base::Nanos>(0, job_.started_at - job_.created_at);
   job::Outcome outcome;
   outcome.status = job::Status::kCompleted;

@@ -30,6 +30,7 @@ class Run : public std::enable_shared_from_this<Run> {
     boost::asio::io_context& loop;
     const Options& options;
     sandbox::Backend& backend;
+    const language::Registry& languages;
     CompileCache* cache;
     SpareSlots* spare;
     boost::asio::thread_pool& checkers;
@@ -61,7 +62,19 @@ class Run : public std::enable_shared_from_this<Run> {
  private:
   struct Retry;
 
+  // What is compiled, and run: the job's program, or the one that checks its answers.
+  struct Program {
+    const language::Language* language = nullptr;
+    const job::Submission* submission = nullptr;
+    std::optional<job::CompileResult> compile;
+    std::shared_ptr<base::UniqueFd> binary;
+  };
+
   void Begin();
+  void Build(Program* program);
+  void Built();
+  void CompileFailed(std::string why);
+  bool IsAvailable(const language::Language* language, const std::string& name);
   void FindCompiled();
   void StartCompile();
   void CompileEnded(sandbox::RunResult result);
@@ -85,7 +98,6 @@ class Run : public std::enable_shared_from_this<Run> {
   CompileCache* const cache_;
   SpareSlots* const spare_;
   boost::asio::thread_pool& checkers_;
-  const language::Language* const language_;
   const job::Job job_;
   const sandbox::Backend::OnOutput on_output_;
   Done done_;
@@ -98,10 +110,11 @@ class Run : public std::enable_shared_from_this<Run> {
   std::function<void()> input_done_;
   bool input_ends_ = false;
   sandbox::Limits limits_;  // of what runs at the moment
+  Program main_;
+  Program checker_;
+  Program* building_ = nullptr;
   std::string cache_key_;
   std::array<size_t, 2> told_{};  // bytes of stdout and stderr that on_output_ has heard
-  std::optional<job::CompileResult> compile_;
-  std::shared_ptr<base::UniqueFd> binary_;
   std::shared_ptr<Judge> judge_;
 };
 

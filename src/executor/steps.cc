@@ -3,7 +3,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
+
+#include "job/json.h"
 
 namespace executor {
 namespace {
@@ -125,6 +128,23 @@ sandbox::Spec RunSpec(const Options& options, const language::Language& language
   limits.open_files = Asked(asked.open_files, limits.open_files);
   MakeRoom(&spec);
   return spec;
+}
+
+sandbox::Spec CheckSpec(const Options& options, const language::Language& language,
+                        const job::Submission& submission,
+                        const std::shared_ptr<base::UniqueFd>& binary, const job::TestCase& test,
+                        const std::string& output) {
+  job::Submission checker = *submission.checker;
+  checker.timeout = options.compile_timeout;
+  const std::array<const std::string*, job::kCheckerFiles.size()> contents = {
+      test.stdin_data ? &*test.stdin_data : &submission.stdin_data, &output,
+      test.expected_output ? &*test.expected_output : nullptr};
+  for (size_t i = 0; i < contents.size(); ++i) {
+    const std::string name(job::kCheckerFiles[i]);
+    checker.files.push_back({name, contents[i] == nullptr ? "" : *contents[i]});
+    checker.args.push_back(name);
+  }
+  return RunSpec(options, language, checker, binary);
 }
 
 }  // namespace executor

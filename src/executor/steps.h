@@ -30,4 +30,11 @@ sandbox::Spec RunSpec(const Options& options, const language::Language& language
                       const std::shared_ptr<base::UniqueFd>& binary,
                       const job::TestCase* test = nullptr);
 
+// Asks the submission's checker program about the output of a test, whose verdict so far is ok.
+// REQUIRES: submission.checker, whose program `binary` is.
+sandbox::Spec CheckSpec(const Options& options, const language::Language& language,
+                        const job::Submission& submission,
+                        const std::shared_ptr<base::UniqueFd>& binary, const job::TestCase& test,
+                        const std::string& output);
+
 }  // namespace executor

@@ -8,12 +8,19 @@
 #include <string>
 #include <utility>
 
+#include "base/text.h"
 #include "base/time.h"
 
 namespace executor {
 namespace {
 
 using sandbox::Cause;
+
+// Exit codes of checker programs; 0 is right, all others are failures of the checker.
+constexpr int kWrongAnswer = 1;
+constexpr int kPresentationError = 2;
+
+constexpr size_t kCheckerOutput = size_t{4} << 10;  // bytes that are kept
 
 std::string FormatBytes(int64_t bytes) {
   constexpr std::array<std::pair<int, const char*>, 3> kUnits = {
@@ -93,6 +100,8 @@ std::string Sentence(const std::string& who, job::Verdict verdict, const sandbox
       return who + " made a system call that the sandbox does not allow.";
     case job::Verdict::kCompileError:
     case job::Verdict::kWrongAnswer:
+    case job::Verdict::kPresentationError:
+    case job::Verdict::kCheckerError:
     case job::Verdict::kInternalError:
     case job::Verdict::kSkipped:
       break;
@@ -155,6 +164,24 @@ std::vector<job::OutputFile> OutputFiles(const sandbox::RunResult& run) {
 
 job::TestResult TestVerdict(sandbox::RunResult run, const sandbox::Limits& limits) {
   return FromRun<job::TestResult>(std::move(run), limits);
+}
+
+void TakeCheck(sandbox::RunResult check, const sandbox::Limits& limits, job::TestResult* test) {
+  const job::Verdict verdict = ToVerdict(check);
+  const bool said = verdict == job::Verdict::kNonzeroExit;
+  if (said && check.exit_code == kWrongAnswer) {
+    test->verdict = job::Verdict::kWrongAnswer;
+    test->message = "The checker says that the answer is wrong.";
+  } else if (said && check.exit_code == kPresentationError) {
+    test->verdict = job::Verdict::kPresentationError;
+    test->message = "The checker says that the answer is not in the right form.";
+  } else if (verdict != job::Verdict::kOk) {
+    test->verdict = job::Verdict::kCheckerError;
+    test->message = Sentence("The checker", verdict, check, limits);
+  }
+  // testlib's checkers write their comment to stderr, others may use stdout.
+  const std::string& output = check.stderr_data.empty() ? check.stdout_data : check.stderr_data;
+  test->checker_output = std::string(base::TruncateUtf8(output, kCheckerOutput));
 }
 
 job::CompileResult CompileOutput(const sandbox::RunResult& run) {

@@ -21,6 +21,10 @@ std::vector<job::OutputFile> OutputFiles(const sandbox::RunResult& run);
 // caller's.
 job::TestResult TestVerdict(sandbox::RunResult run, const sandbox::Limits& limits);
 
+// What the checker program of a test, run under `limits`, says of it: testlib's exit codes. A
+// checker that fails is not held against the program.
+void TakeCheck(sandbox::RunResult check, const sandbox::Limits& limits, job::TestResult* test);
+
 // What the compile step printed and used.
 job::CompileResult CompileOutput(const sandbox::RunResult& run);
 

@@ -176,5 +176,33 @@ TEST(CompileFailure, IsNoneWhenTheProgramIsThere) {
   EXPECT_FALSE(output.cached);
 }
 
+TEST(TakeCheck, ReadsExitCodesAsTestlibHasThem) {
+  const auto verdict = [](sandbox::Cause cause, int code) {
+    sandbox::RunResult run;
+    run.cause = cause;
+    run.exit_code = code;
+    run.signal = 11;
+    run.stderr_data = "wrong token";
+    run.stdout_data = "not this";
+    job::TestResult test;
+    test.verdict = job::Verdict::kOk;
+    test.message = "fine";
+    TakeCheck(std::move(run), {}, &test);
+    EXPECT_EQ(test.checker_output, "wrong token");
+    EXPECT_EQ(test.message == "fine", test.verdict == job::Verdict::kOk);
+    return test.verdict;
+  };
+  EXPECT_EQ(verdict(Cause::kExited, 0), job::Verdict::kOk);
+  EXPECT_EQ(verdict(Cause::kExited, 1), job::Verdict::kWrongAnswer);
+  EXPECT_EQ(verdict(Cause::kExited, 2), job::Verdict::kPresentationError);
+  for (const int code : {3, 4, 7, 255}) {
+    EXPECT_EQ(verdict(Cause::kExited, code), job::Verdict::kCheckerError) << code;
+  }
+  for (const Cause cause : {Cause::kSignalled, Cause::kWallTimeLimit, Cause::kMemoryLimit,
+                            Cause::kOutputLimit, Cause::kPolicyViolation}) {
+    EXPECT_EQ(verdict(cause, 0), job::Verdict::kCheckerError);
+  }
+}
+
 }  // namespace
 }  // namespace executor

@@ -15,10 +15,12 @@ struct VerdictNames {
   std::string_view codeforces;
 };
 
-constexpr std::array<VerdictNames, 13> kVerdictNames = {{
+constexpr std::array<VerdictNames, 15> kVerdictNames = {{
     {"ok", "AC", "OK"},
     {"compile_error", "CE", "COMPILATION_ERROR"},
     {"wrong_answer", "WA", "WRONG_ANSWER"},
+    {"presentation_error", "WA", "PRESENTATION_ERROR"},
+    {"checker_error", "IE", "FAILED"},
     {"nonzero_exit", "IR", "RUNTIME_ERROR"},
     {"signalled", "RTE", "RUNTIME_ERROR"},
     {"time_limit", "TLE", "TIME_LIMIT_EXCEEDED"},

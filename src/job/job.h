@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,7 +27,9 @@ std::optional<Status> ParseStatus(std::string_view text);
 enum class Verdict {
   kOk,
   kCompileError,
-  kWrongAnswer,  // of a test
+  kWrongAnswer,        // of a test
+  kPresentationError,  // of a test: its checker program says so
+  kCheckerError,       // of a test: its checker program failed, whatever the answer is
   kNonzeroExit,
   kSignalled,
   kTimeLimit,  // wall clock
@@ -63,7 +66,8 @@ struct Limits {
 };
 
 // How a test's output is compared with what was expected; executor/checker.h says.
-enum class Checker { kLines, kExact, kTokens, kFloats, kUnorderedLines };
+// kProgram: by the submission's own program.
+enum class Checker { kLines, kExact, kTokens, kFloats, kUnorderedLines, kProgram };
 
 constexpr double kDefaultTolerance = 1e-6;
 
@@ -97,6 +101,9 @@ struct Submission {
   Limits limits;
   std::vector<TestCase> tests;  // the program is run once for each instead
   bool stop_on_failure = false;
+  // The program of Checker::kProgram: language, entrypoint, code, files and compiler_args of it.
+  // Null: there is none.
+  std::shared_ptr<const Submission> checker;
   std::vector<std::string> outputs;  // paths and patterns of files to return
   int priority = 0;                  // higher runs first among the jobs of the same tenant
   Webhook webhook;
@@ -146,7 +153,8 @@ struct TestResult {
   std::optional<int> exit_code;
   std::optional<int> signal;
   std::string message;
-  std::optional<Difference> difference;  // of a wrong answer
+  std::optional<Difference> difference;       // of a wrong answer
+  std::optional<std::string> checker_output;  // of a checker program, shortened
   Usage usage;
   base::Nanos start_time = 0;
 };
@@ -168,6 +176,7 @@ struct Result {
   std::optional<int> signal;
   std::string message;  // one plain sentence
   std::optional<CompileResult> compile;
+  std::optional<CompileResult> checker_compile;  // of the checker program
   Usage usage;
   base::Nanos queue_time = 0;     // from created_at to the claim
   base::Nanos start_time = 0;     // from the claim of the run step to its first instruction

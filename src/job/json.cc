@@ -80,6 +80,9 @@ void WriteTest(const TestResult& test, JsonWriter* w) {
     w->PublicBytes("actual", test.difference->actual);
     w->EndObject();
   }
+  if (test.checker_output) {
+    w->PublicBytes("checker_output", *test.checker_output);
+  }
   WriteUsage(test.usage, w);
   w->Milliseconds("start_time_ms", test.start_time);
   w->EndObject();
@@ -125,13 +128,17 @@ void WriteResult(const Job& job, JsonWriter* w) {
   if (result.signal) {
     w->Int("signal", *result.signal);
   }
-  if (result.compile) {
-    w->BeginObject("compile");
-    WriteOutput(*result.compile, w);
-    WriteUsage(result.compile->usage, w);
-    w->Bool("cached", result.compile->cached);
-    w->EndObject();
-  }
+  const auto write_compile = [w](const char* key, const std::optional<CompileResult>& compile) {
+    if (compile) {
+      w->BeginObject(key);
+      WriteOutput(*compile, w);
+      WriteUsage(compile->usage, w);
+      w->Bool("cached", compile->cached);
+      w->EndObject();
+    }
+  };
+  write_compile("compile", result.compile);
+  write_compile("checker", result.checker_compile);
   WriteUsage(result.usage, w);
   w->Milliseconds("queue_time_ms", result.queue_time);
   w->Milliseconds("start_time_ms", result.start_time);

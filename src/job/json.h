@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -54,6 +55,10 @@ constexpr size_t kMaxInlineFile = size_t{64} << 10;  // larger ones are told by 
 constexpr size_t kMaxTests = 1000;
 constexpr size_t kMaxTestName = 100;       // bytes, of groups likewise
 constexpr int64_t kMaxPoints = 1'000'000;  // of one test
+
+// What a checker program finds beside its own files, in the order of its arguments, which is
+// testlib's.
+constexpr std::array<std::string_view, 3> kCheckerFiles = {"input", "output", "answer"};
 
 // Reads the body of POST /v1/execute: strict UTF-8, nesting up to 64, no duplicate or unknown keys,
 // no wrong types. Files are decoded; their paths, the names of variables and all numbers are within

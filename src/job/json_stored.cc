@@ -227,7 +227,7 @@ void LoadTest(StoredReader* r, TestCase* test) {
     test->expected_output = r->Bytes("expected");
   }
   const int64_t checker = r->Int("checker");
-  if (checker < 0 || checker > static_cast<int>(Checker::kUnorderedLines)) {
+  if (checker < 0 || checker > static_cast<int>(Checker::kProgram)) {
     r->Fail();
   } else {
     test->checker = static_cast<Checker>(checker);
@@ -261,6 +261,9 @@ void StoreTestResult(const TestResult& test, JsonWriter* w) {
   }
   w->StoredBytes("message", test.message);
   w->Int("start_time", test.start_time);
+  if (test.checker_output) {
+    w->StoredBytes("checker_output", *test.checker_output);
+  }
   if (test.difference) {
     w->BeginObject("difference");
     w->Int("line", test.difference->line);
@@ -283,6 +286,9 @@ void LoadTestResult(StoredReader* r, TestResult* test) {
   test->signal = r->OptionalInt("signal");
   test->message = r->Bytes("message");
   test->start_time = r->Int("start_time");
+  if (r->Has("checker_output")) {
+    test->checker_output = r->Bytes("checker_output");
+  }
   if (const json::object* found = r->OptionalObject("difference")) {
     StoredReader d(*found);
     test->difference = {d.Int("line"), d.Bytes("expected"), d.Bytes("actual")};
@@ -313,14 +319,18 @@ bool LoadResult(const json::object& object, Result* result) {
         {file.Bytes("path"), file.OptionalBytes("content"), file.OptionalBytes("error")});
   });
   result->files_truncated = r.IntOrZero("files_truncated") != 0;
-  if (const json::object* compile = r.OptionalObject("compile")) {
+  const auto load_compile = [&r](const char* key, std::optional<CompileResult>* out) {
+    const json::object* const compile = r.OptionalObject(key);
+    if (compile == nullptr) {
+      return true;
+    }
     StoredReader c(*compile);
-    result->compile.emplace();
-    LoadStep(&c, &*result->compile);
-    result->compile->cached = c.Bool("cached");
-    return r.ok() && c.ok();
-  }
-  return r.ok();
+    LoadStep(&c, &out->emplace());
+    (*out)->cached = c.Bool("cached");
+    return c.ok();
+  };
+  return load_compile("compile", &result->compile) &&
+         load_compile("checker", &result->checker_compile) && r.ok();
 }
 
 bool LoadSubmission(const json::object& object, Submission* submission) {
@@ -346,6 +356,13 @@ bool LoadSubmission(const json::object& object, Submission* submission) {
   submission->webhook = {r.OptionalBytes("webhook_url"), r.OptionalBytes("webhook_secret")};
   submission->outputs = r.OptionalList("outputs");
   submission->interactive = r.IntOrZero("interactive") != 0;
+  if (r.Has("checker")) {
+    base::Result<Submission> checker = DecodeSubmission(r.Bytes("checker"));
+    if (!checker) {
+      return false;
+    }
+    submission->checker = std::make_shared<const Submission>(*std::move(checker));
+  }
   if (const json::object* found = r.OptionalObject("limits")) {
     StoredReader limits(*found);
     submission->limits = {limits.Int("cpu_time"), limits.Int("memory"), limits.Int("processes"),
@@ -409,6 +426,9 @@ std::string EncodeSubmission(const Submission& submission) {
   if (submission.interactive) {
     w.Int("interactive", 1);
   }
+  if (submission.checker != nullptr) {
+    w.StoredBytes("checker", EncodeSubmission(*submission.checker));
+  }
   return w.Take();
 }
 
@@ -427,12 +447,16 @@ std::string EncodeResult(const Result& result) {
   w.StoredBytes("message", result.message);
   w.Int("queue_time", result.queue_time);
   w.Int("start_time", result.start_time);
-  if (result.compile) {
-    w.BeginObject("compile");
-    StoreStep(*result.compile, &w);
-    w.Bool("cached", result.compile->cached);
-    w.EndObject();
-  }
+  const auto store_compile = [&w](const char* key, const std::optional<CompileResult>& compile) {
+    if (compile) {
+      w.BeginObject(key);
+      StoreStep(*compile, &w);
+      w.Bool("cached", compile->cached);
+      w.EndObject();
+    }
+  };
+  store_compile("compile", result.compile);
+  store_compile("checker", result.checker_compile);
   StoreObjects("tests", result.tests, &w,
                [&](const TestResult& test) { StoreTestResult(test, &w); });
   if (!result.tests.empty()) {

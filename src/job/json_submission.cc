@@ -20,9 +20,9 @@ constexpr size_t kMaxFieldShown = 64;  // bytes of a client's name that are repe
 
 const std::vector<std::string_view>& SubmissionNames() {
   static const std::vector<std::string_view> kNames = {
-      "language", "code",          "files",    "entrypoint", "stdin", "args",
-      "env",      "compiler_args", "timeout",  "limits",     "tests", "stop_on_failure",
-      "outputs",  "webhook",       "priority", "wait"};
+      "language", "code",          "files",    "entrypoint", "stdin",  "args",
+      "env",      "compiler_args", "timeout",  "limits",     "tests",  "stop_on_failure",
+      "outputs",  "webhook",       "priority", "wait",       "checker"};
   return kNames;
 }
 
@@ -45,11 +45,16 @@ void CheckPath(std::string_view field, std::string_view path, FieldErrors* error
   }
 }
 
+bool IsCheckerFile(std::string_view path) {
+  const std::string_view first = path.substr(0, path.find('/'));
+  return std::find(kCheckerFiles.begin(), kCheckerFiles.end(), first) != kCheckerFiles.end();
+}
+
 void ReadFiles(ObjectReader* top, FieldErrors* errors, Submission* out) {
   std::vector<JsonValue>* const files = top->Objects("files", kMaxFiles);
   for (size_t i = 0; files != nullptr && i < files->size(); ++i) {
-    ObjectReader reader(&(*files)[i], Element("files", i, ""), {"path", "content", "encoding"},
-                        errors);
+    ObjectReader reader(&(*files)[i], Element(top->Full("files"), i, ""),
+                        {"path", "content", "encoding"}, errors);
     for (const char* required : {"path", "content"}) {
       if (!reader.Has(required)) {
         reader.Fail(required, "is required: a string");
@@ -125,7 +130,9 @@ void ReadTests(ObjectReader* top, FieldErrors* errors, Submission* out) {
       test.args = reader.Strings("args", kMaxArgs, kMaxArgsBytes);
     }
     test.expected_output = reader.String("expected_output");
-    test.checker = static_cast<Checker>(reader.Choice("checker", kCheckers).value_or(0));
+    const size_t unnamed =
+        static_cast<size_t>(out->checker != nullptr ? Checker::kProgram : Checker::kLines);
+    test.checker = static_cast<Checker>(reader.Choice("checker", kCheckers).value_or(unnamed));
     test.tolerance = reader.Number("tolerance", 0, 1).value_or(kDefaultTolerance);
     if (reader.Has("tolerance") && test.checker != Checker::kFloats) {
       reader.Fail("tolerance", "goes with the checker floats only");
@@ -182,34 +189,71 @@ void ReadOutputs(ObjectReader* top, FieldErrors* errors, Submission* out) {
   }
 }
 
+// A program: language, code, files, entrypoint and the arguments of its compiler.
+void ReadProgram(ObjectReader* reader, FieldErrors* errors, Submission* out) {
+  if (!reader->Has("language")) {
+    reader->Fail("language", "is required: a string");
+  } else if (auto language = reader->String("language")) {
+    if (!IsLanguageName(*language)) {
+      reader->Fail("language", "must be 1 to " + std::to_string(kMaxLanguageChars) +
+                                   " characters without control characters");
+    }
+    out->language = *std::move(language);
+  }
+  out->code = reader->String("code").value_or("");
+  ReadFiles(reader, errors, out);
+  if (auto entrypoint = reader->String("entrypoint")) {
+    CheckPath(reader->Full("entrypoint"), *entrypoint, errors);
+    out->entrypoint = *std::move(entrypoint);
+  }
+  out->compiler_args = reader->Strings("compiler_args", kMaxCompilerArgs, kMaxArgsBytes);
+}
+
+// The program that checks the answers of tests which name no other checker.
+void ReadChecker(ObjectReader* top, FieldErrors* errors, Submission* out) {
+  JsonValue* const value = top->Object("checker");
+  if (value == nullptr) {
+    return;
+  }
+  ObjectReader reader(value, "checker.",
+                      {"type", "language", "code", "files", "entrypoint", "compiler_args"}, errors);
+  for (const char* required : {"type", "code"}) {
+    if (!reader.Has(required)) {
+      reader.Fail(required, "is required: a string");
+    }
+  }
+  reader.Choice("type", {"program"});
+  Submission program;
+  ReadProgram(&reader, errors, &program);
+  for (size_t i = 0; i < program.files.size(); ++i) {
+    if (IsCheckerFile(program.files[i].path)) {
+      errors->Add(Element("checker.files", i, "path"),
+                  "must not be one of input, output and answer, which the checker is given");
+    }
+  }
+  if (IsCheckerFile(program.entrypoint)) {
+    reader.Fail("entrypoint", "must not be one of input, output and answer");
+  }
+  if (!top->Has("tests")) {
+    top->Fail("checker", "needs tests");
+  }
+  out->checker = std::make_shared<const Submission>(std::move(program));
+}
+
 // `value` is an object.
 void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names,
                     ParsedSubmission* out, FieldErrors* errors) {
   Submission& s = out->submission;
   ObjectReader reader(value, "", names, errors);
-  if (!reader.Has("language")) {
-    reader.Fail("language", "is required: a string");
-  } else if (auto language = reader.String("language")) {
-    if (!IsLanguageName(*language)) {
-      reader.Fail("language", "must be 1 to " + std::to_string(kMaxLanguageChars) +
-                                  " characters without control characters");
-    }
-    s.language = *std::move(language);
-  }
+  ReadProgram(&reader, errors, &s);
   out->has_code = reader.Has("code");
-  s.code = reader.String("code").value_or("");
-  ReadFiles(&reader, errors, &s);
   if (!out->has_code && !reader.Has("files")) {
     reader.Fail("code", "is required: a string; or files");
   }
-  if (auto entrypoint = reader.String("entrypoint")) {
-    CheckPath("entrypoint", *entrypoint, errors);
-    s.entrypoint = *std::move(entrypoint);
-  }
+  ReadChecker(&reader, errors, &s);
   s.stdin_data = reader.String("stdin").value_or("");
   s.args = reader.Strings("args", kMaxArgs, kMaxArgsBytes);
   ReadEnvironment(&reader, errors, &s);
-  s.compiler_args = reader.Strings("compiler_args", kMaxCompilerArgs, kMaxArgsBytes);
   s.timeout = reader.Duration("timeout", 1, ", greater than 0");
   ReadLimits(&reader, "limits", errors, &s.limits);
   ReadTests(&reader, errors, &s);
@@ -241,7 +285,8 @@ bool ParseInteractive(std::string_view message, ParsedSubmission* out, ParseErro
   }
   // It is run at once and once, and its result comes by itself.
   std::vector<std::string_view> names = SubmissionNames();
-  for (const std::string_view name : {"tests", "stop_on_failure", "priority", "wait", "webhook"}) {
+  for (const std::string_view name :
+       {"tests", "checker", "stop_on_failure", "priority", "wait", "webhook"}) {
     std::erase(names, name);
   }
   FieldErrors errors;

@@ -392,6 +392,43 @@ TEST(ParseSubmission, ChecksTests) {
             "stop_on_failure");
 }
 
+TEST(ParseSubmission, TakesACheckerProgram) {
+  const Submission s =
+      Accept(R"({"language":"go","code":"","checker":{"type":"program","language":"cpp",)"
+             R"("code":"c","files":[{"path":"testlib.h","content":"t"}],"compiler_args":["-O1"]},)"
+             R"("tests":[{},{"expected_output":"1","checker":"exact"}]})")
+          .submission;
+  ASSERT_NE(s.checker, nullptr);
+  EXPECT_EQ(s.checker->language, "cpp");
+  EXPECT_EQ(s.checker->code, "c");
+  EXPECT_EQ(s.checker->files[0].path, "testlib.h");
+  EXPECT_EQ(s.checker->compiler_args, std::vector<std::string>{"-O1"});
+  EXPECT_EQ(s.tests[0].checker, Checker::kProgram);
+  EXPECT_EQ(s.tests[1].checker, Checker::kExact);
+  const auto stored = DecodeSubmission(EncodeSubmission(s));
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->checker->code, "c");
+  EXPECT_EQ(stored->tests[0].checker, Checker::kProgram);
+}
+
+TEST(ParseSubmission, ChecksTheCheckerProgram) {
+  const auto fields = [](const std::string& checker) {
+    return WrongFields(R"({"language":"go","code":"","tests":[{}],"checker":)" + checker + "}");
+  };
+  EXPECT_EQ(fields("1"), "checker");
+  EXPECT_EQ(fields("{}"), "checker.type,checker.code,checker.language");
+  EXPECT_EQ(fields(R"({"type":"exact","language":"c","code":""})"), "checker.type");
+  EXPECT_EQ(fields(R"({"type":"program","language":"c","code":"","stdin":""})"), "checker.stdin");
+  EXPECT_EQ(fields(R"({"type":"program","language":"c","code":"",)"
+                   R"("files":[{"path":"../x","content":""},{"path":"answer","content":""}]})"),
+            "checker.files[0].path,checker.files[1].path");
+  EXPECT_EQ(fields(R"({"type":"program","language":"c","code":"","entrypoint":"input"})"),
+            "checker.entrypoint");
+  EXPECT_EQ(WrongFields(R"({"language":"go","code":"","checker":)"
+                        R"({"type":"program","language":"c","code":""}})"),
+            "checker");
+}
+
 TEST(ParseInteractive, TakesASubmissionThatIsRunOnceAndAtOnce) {
   ParsedSubmission out;
   ParseError error;

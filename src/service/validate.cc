@@ -228,6 +228,19 @@ void CheckCompilerArgs(const language::Language& language, const job::Submission
   }
 }
 
+// The program that checks answers, in the form that is stored; it is the caller's like the other.
+void CheckChecker(const Options& options, const language::Registry& languages, const job::Key* key,
+                  job::Submission* s, Errors* errors) {
+  if (s->checker == nullptr) {
+    return;
+  }
+  auto checker = std::make_shared<job::Submission>(*s->checker);
+  for (job::FieldError& error : Validate(options, languages, key, checker.get(), true)) {
+    errors->push_back({"checker." + error.field, std::move(error.message)});
+  }
+  s->checker = std::move(checker);
+}
+
 }  // namespace
 
 std::vector<job::FieldError> Validate(const Options& options, const language::Registry& languages,
@@ -253,6 +266,7 @@ std::vector<job::FieldError> Validate(const Options& options, const language::Re
     CheckCompilerArgs(*language, *submission, &errors);
     FindEntrypoint(*language, has_code, submission, &errors);
   }
+  CheckChecker(options, languages, key, submission, &errors);
   return errors;
 }
 

@@ -191,5 +191,20 @@ TEST_F(ValidateTest, WhatIsNotAskedForIsNoMoreThanTheKeyMayHave) {
   EXPECT_EQ(submission_.limits.cpu_time, base::kMillisecond);
 }
 
+TEST_F(ValidateTest, ChecksTheCheckerProgram) {
+  auto checker = std::make_shared<job::Submission>();
+  checker->language = "native";
+  checker->code = "x";
+  checker->compiler_args = {"-O2"};
+  submission_.checker = checker;
+  EXPECT_EQ(Wrong(true), "");
+  EXPECT_EQ(submission_.checker->entrypoint, "main.x");
+  EXPECT_EQ(checker->entrypoint, "") << "what was given is left as it is";
+  checker->language = "cobol";
+  checker->code = std::string(static_cast<size_t>(options_.max_code_bytes) + 1, 'x');
+  submission_.checker = checker;
+  EXPECT_EQ(Wrong(true), "checker.language,checker.code");
+}
+
 }  // namespace
 }  // namespace service

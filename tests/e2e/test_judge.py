@@ -199,3 +199,108 @@ def test_serviceKilled_judgesAgain(start_service):
 def test_wrongField_isNamed(service, members, field):
     response = service.post({"language": "python", "code": "", **members})
     assert (response.status, response.fields()) == (422, [field])
+
+
+# Checker programs.
+
+CLOSE = """
+import sys
+asked, said, answer = (open(name).read().split() for name in sys.argv[1:4])
+if len(said) != 1:
+    print("one number, please", file=sys.stderr)
+    sys.exit(2)
+if said[0] == "fail":
+    raise SystemExit(3)
+if said[0] == "crash":
+    import os
+    os.abort()
+print(f"{said[0]} for {asked[0]}, {answer}", file=sys.stderr)
+sys.exit(abs(int(said[0]) - int(asked[0])) > 1)
+"""
+
+
+def program(code, language="python", **members):
+    return {"type": "program", "language": language, "code": code, **members}
+
+
+def test_checkerProgram_decides(any_store):
+    inputs = {"5": "AC", "6 if asked == 5 else 5": "AC", "7": "WA", "'fail'": "IE", "'crash'": "IE",
+              "'1 2'": "WA"}
+    code = "asked = 5\nprint(eval(input().split(maxsplit=1)[1]))"
+    result = judge(any_store, code, checker=program(CLOSE),
+                   tests=[{"stdin": f"5 {said}"} for said in inputs])
+    assert letters(result) == list(inputs.values())
+    assert [one["verdict"] for one in result["tests"]] == [
+        "ok", "ok", "wrong_answer", "checker_error", "checker_error", "presentation_error"]
+    assert result["tests"][0]["checker_output"] == "5 for 5, []\n"
+    assert result["tests"][5]["checker_output"] == "one number, please\n"
+    assert (result["verdict"], result["points"]) == ("wrong_answer", 2)
+    assert "compile" not in result and "checker" not in result
+
+
+def test_checkerProgram_isCompiledOnce(any_store):
+    code = """
+    #include <fstream>
+    #include "verdict.h"
+    int main(int, char** argv) {
+      std::ifstream input(argv[1]), output(argv[2]), answer(argv[3]);
+      int a, b, said, right;
+      input >> a >> b; output >> said; answer >> right;
+      return said == a + b && right == said ? kRight : kWrong;
+    }
+    """
+    files = [{"path": "verdict.h", "content": "enum { kRight = 0, kWrong = 1 };"}]
+    result = judge(any_store, checker=program(code, "cpp", files=files),
+                   tests=[test(f"{i} {i}", str(2 * i)) for i in range(10)] + [test("1 1", "3")])
+    assert letters(result) == ["AC"] * 10 + ["WA"]
+    assert result["checker"]["exit_code"] == 0
+
+
+def test_checkerProgram_thatDoesNotCompileIsNotHeldAgainstTheProgram(any_store):
+    result = judge(any_store, checker=program("int main() { return x; }", "c"), tests=[test("1", "1")])
+    assert result["verdict"] == "checker_error"
+    assert letters(result) == ["SC"]
+    assert "x" in result["checker"]["stderr"]
+
+
+def test_checkerProgram_hasLimitsOfItsOwn(start_service):
+    service = start_service(SANDBOX_COMPILE_TIMEOUT="2s", SANDBOX_SLOTS="2")
+    result = judge(service, "print(1)", checker=program("while True: pass"), tests=[test("", "")])
+    assert letters(result) == ["IE"]
+    assert "time limit of 2s" in result["tests"][0]["message"]
+    flood = judge(service, "print(1)", checker=program("while True: print('x' * 1000)"),
+                  tests=[test("", "")])
+    assert letters(flood) == ["IE"]
+    assert len(flood["tests"][0]["checker_output"]) <= 4096
+
+
+def test_checkerProgram_seesNothingOfTheProgramButItsOutput(any_store):
+    look = """
+import os, sys
+print(sorted(os.listdir(".")), open("output").read(), file=sys.stderr)
+"""
+    result = judge(any_store, "open('left', 'w').write('x'); open('/tmp/left', 'w'); print('mine')",
+                   checker=program(look), tests=[test("", "")])
+    assert result["tests"][0]["checker_output"] == "['answer', 'input', 'main.py', 'output'] mine\n\n"
+
+
+def test_checkerProgram_standsBesideNamedOnes(any_store):
+    result = judge(any_store, "print(5)", checker=program("import sys; sys.exit(1)"),
+                   tests=[test("", "5", checker="exact"), test("", "5", checker="lines"), test("", "5")])
+    assert letters(result) == ["WA", "AC", "WA"]
+
+
+def test_checkerProgram_isNotAskedAboutAProgramThatFailed(any_store):
+    result = judge(any_store, "import sys; sys.exit(1)", checker=program("pass"), tests=[test("", "")])
+    assert letters(result) == ["IR"]
+    assert "checker_output" not in result["tests"][0]
+
+
+def test_checkerProgram_wrongOnesAreRefused(service):
+    for checker, field in ((program("", "cobol"), "checker.language"),
+                           ({"type": "program", "language": "c"}, "checker.code"),
+                           (program("", files=[{"path": "input", "content": ""}]),
+                            "checker.files[0].path")):
+        response = service.post({"language": "python", "code": "", "checker": checker, "tests": [{}]})
+        assert response.status == 422
+        assert field in response.fields()
