@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "job/archive.h"
 #include "job/environment.h"
 #include "job/json.h"
 #include "job/json_reader.h"
@@ -20,9 +21,9 @@ constexpr size_t kMaxFieldShown = 64;  // bytes of a client's name that are repe
 
 const std::vector<std::string_view>& SubmissionNames() {
   static const std::vector<std::string_view> kNames = {
-      "language", "code",          "files",    "entrypoint", "stdin",  "args",
-      "env",      "compiler_args", "timeout",  "limits",     "tests",  "stop_on_failure",
-      "outputs",  "webhook",       "priority", "wait",       "checker"};
+      "language", "code",          "files",    "entrypoint", "stdin",   "args",
+      "env",      "compiler_args", "timeout",  "limits",     "tests",   "stop_on_failure",
+      "outputs",  "webhook",       "priority", "wait",       "checker", "archive"};
   return kNames;
 }
 
@@ -74,6 +75,39 @@ void ReadFiles(ObjectReader* top, FieldErrors* errors, Submission* out) {
         file.content = *std::move(decoded);
       }
     }
+  }
+}
+
+// `inflated`: how much the archives may still inflate to.
+void ReadArchive(ObjectReader* top, FieldErrors* errors, size_t* inflated, Submission* out) {
+  JsonValue* const archive = top->Object("archive");
+  if (archive == nullptr) {
+    return;
+  }
+  // In the order of ArchiveFormat.
+  static const std::vector<std::string_view> kFormats = {"tar", "tar.gz", "zip"};
+  ObjectReader reader(archive, "archive.", {"content", "format"}, errors);
+  if (top->Has("files")) {
+    top->Fail("archive", "does not go with files");
+    return;
+  }
+  if (!reader.Has("content")) {
+    reader.Fail("content", "is required: base64");
+  }
+  if (!reader.Has("format")) {
+    reader.Fail("format", "is required: tar, tar.gz or zip");
+  }
+  const auto content = reader.String("content");
+  const auto format = reader.Choice("format", kFormats);
+  if (!content || !format) {
+    return;
+  }
+  const auto bytes = base::Base64Decode(*content);
+  if (!bytes) {
+    reader.Fail("content", "must be base64 with the standard alphabet and padding");
+  } else if (auto problem = job::ReadArchive(static_cast<ArchiveFormat>(*format), *bytes, inflated,
+                                             &out->files)) {
+    reader.Fail("content", *std::move(problem));
   }
 }
 
@@ -241,14 +275,15 @@ void ReadChecker(ObjectReader* top, FieldErrors* errors, Submission* out) {
 }
 
 // `value` is an object.
-void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names,
+void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names, size_t* inflated,
                     ParsedSubmission* out, FieldErrors* errors) {
   Submission& s = out->submission;
   ObjectReader reader(value, "", names, errors);
   ReadProgram(&reader, errors, &s);
   out->has_code = reader.Has("code");
-  if (!out->has_code && !reader.Has("files")) {
-    reader.Fail("code", "is required: a string; or files");
+  ReadArchive(&reader, errors, inflated, &s);
+  if (!out->has_code && !reader.Has("files") && !reader.Has("archive")) {
+    reader.Fail("code", "is required: a string; or files, or archive");
   }
   ReadChecker(&reader, errors, &s);
   s.stdin_data = reader.String("stdin").value_or("");
@@ -272,7 +307,8 @@ bool ParseSubmission(std::string_view body, ParsedSubmission* out, ParseError* e
     return false;
   }
   FieldErrors errors;
-  ReadSubmission(&root, SubmissionNames(), out, &errors);
+  size_t inflated = kMaxInflatedBytes;
+  ReadSubmission(&root, SubmissionNames(), &inflated, out, &errors);
   error->errors = errors.Take();
   return error->errors.empty();
 }
@@ -290,7 +326,8 @@ bool ParseInteractive(std::string_view message, ParsedSubmission* out, ParseErro
     std::erase(names, name);
   }
   FieldErrors errors;
-  ReadSubmission(&root, names, out, &errors);
+  size_t inflated = kMaxInflatedBytes;
+  ReadSubmission(&root, names, &inflated, out, &errors);
   out->submission.interactive = true;
   error->errors = errors.Take();
   return error->errors.empty();
@@ -358,10 +395,11 @@ bool ParseBatch(std::string_view body, ParsedBatch* out, ParseError* error) {
   // One wait for all: each with its own would wait for the slowest anyway.
   std::vector<std::string_view> names = SubmissionNames();
   std::erase(names, "wait");
+  size_t inflated = kMaxInflatedBytes;  // of all together
   for (size_t i = 0; jobs != nullptr && errors.empty() && i < jobs->size(); ++i) {
     BatchItem& item = out->jobs.emplace_back();
     FieldErrors of_item;
-    ReadSubmission(&(*jobs)[i], names, &item.parsed, &of_item);
+    ReadSubmission(&(*jobs)[i], names, &inflated, &item.parsed, &of_item);
     item.errors = of_item.Take();
   }
   error->errors = errors.Take();

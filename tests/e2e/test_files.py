@@ -1,7 +1,11 @@
 """Files in, arguments, environment and compiler arguments, as programs see them."""
 
 import base64
+import gzip
+import io
 import json
+import tarfile
+import zipfile
 
 import pytest
 
@@ -333,3 +337,104 @@ def test_javascript_requiresItsFiles(service):
     result = service.run("console.log(require('./lib/answer').answer);", "javascript",
                          files=[{"path": "lib/answer.js", "content": "exports.answer = 42;\n"}])
     assert (result["verdict"], result["stdout"]) == ("ok", "42\n"), result
+
+
+ARCHIVED = {"main.py": b"import lib.text\nprint(lib.text.word, len(open('data/raw', 'rb').read()))",
+            "lib/text.py": b"word = 'h\xc3\xa9'", "data/raw": bytes(range(256)) * 100,
+            "deep/" * 14 + "n" * 120: b""}
+
+
+def tar(format=tarfile.PAX_FORMAT, members=ARCHIVED, prefix=""):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=format) as archive:
+        for path, content in members.items():
+            member = tarfile.TarInfo(prefix + path)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+def special_tar(kind):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        member = tarfile.TarInfo("odd")
+        member.type, member.linkname = kind, "/etc/passwd"
+        archive.addfile(member)
+    return out.getvalue()
+
+
+def zipped(members=ARCHIVED, compression=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        archive.writestr("lib/", "")
+        for path, content in members.items():
+            archive.writestr(path, content)
+    return out.getvalue()
+
+
+def zip_of_a_link():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        link = zipfile.ZipInfo("odd")
+        link.create_system, link.external_attr = 3, 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    return out.getvalue()
+
+
+def archive(content, format):
+    return {"content": base64.b64encode(content).decode(), "format": format}
+
+
+@pytest.mark.parametrize("content, format", [
+    (tar(), "tar"), (tar(tarfile.GNU_FORMAT, prefix="./"), "tar"), (gzip.compress(tar()), "tar.gz"),
+    (zipped(), "zip"), (zipped(compression=zipfile.ZIP_STORED), "zip")],
+    ids=["pax", "gnu", "tar.gz", "zip", "stored"])
+def test_archive_isTheSameAsFiles(any_store, content, format):
+    result = run(any_store, archive=archive(content, format))
+    assert (result["verdict"], result["stdout"]) == ("ok", "hé 25600\n"), result
+    same = run(any_store, files=[file(path, data) for path, data in ARCHIVED.items()])
+    assert same["stdout"] == result["stdout"]
+
+
+@pytest.mark.parametrize("content, format, problem", [
+    (special_tar(tarfile.SYMTYPE), "tar", 'member "odd" is a link'),
+    (special_tar(tarfile.LNKTYPE), "tar", 'member "odd" is a link'),
+    (special_tar(tarfile.FIFOTYPE), "tar", 'member "odd" is a device or a pipe'),
+    (special_tar(tarfile.CHRTYPE), "tar", 'member "odd" is a device or a pipe'),
+    (zip_of_a_link(), "zip", 'member "odd" is a link'),
+    (tar(members={"../x": b""}), "tar", 'member "../x" has a path'),
+    (tar(members={"/etc/x": b""}), "tar", 'member "/etc/x" has a path'),
+    (zipped({"a/../../x": b""}), "zip", 'member "a/../../x" has a path'),
+    (zipped({"a": b"", "a/b": b""}), "zip", 'member "a/b" is there twice'),
+    (gzip.compress(bytes(64 << 20)), "tar.gz", "inflates to more than"),
+    (zipped({"bomb": bytes(17 << 20)}), "zip", 'member "bomb" is too large'),
+    (zipped({f"bomb{i}": bytes(5 << 20) for i in range(4)}), "zip", 'member "bomb3" is too large'),
+    (tar(members={f"f{i}": b"" for i in range(1001)}), "tar", "at most 1000 files"),
+    (zipped()[:-30], "zip", "is no zip archive"), (zipped(), "tar", "is no tar archive"),
+    (gzip.compress(tar())[:-1], "tar.gz", "is no whole gzip file"), (b"", "zip", "is no zip archive")])
+def test_archiveThatLeadsElsewhereOrIsTooMuch_isRefusedByMember(service, content, format, problem):
+    response = service.post({"language": "python", "archive": archive(content, format)})
+    assert (response.status, response.fields()) == (422, ["archive.content"]), response.body
+    assert problem in response.json["errors"][0]["message"], response.body
+
+
+@pytest.mark.parametrize("members, field", [
+    ({"archive": "x"}, "archive"), ({"archive": {}}, "archive.content"),
+    ({"archive": {"content": "!", "format": "tar"}}, "archive.content"),
+    ({"archive": {"content": "", "format": "rar"}}, "archive.format"),
+    ({"archive": archive(tar(), "tar"), "files": []}, "archive"),
+    ({"archive": archive(tar(members={}), "tar")}, "entrypoint")])
+def test_wrongArchive_isNamed(service, members, field):
+    response = service.post({"language": "python", **members})
+    assert response.status == 422
+    assert field in response.fields()
+
+
+def test_archivesOfABatch_areBoundedTogether(service):
+    bomb = archive(gzip.compress(bytes(6 << 20) + tar()), "tar.gz")  # nothing but an end, and more
+    response = service.request("POST", "/v1/batch", body={
+        "jobs": [{"language": "python", "code": "", "archive": bomb}] * 5})
+    assert response.status in (200, 202), response.body
+    refused = [item["error"]["errors"] for item in response.json["jobs"] if "error" in item]
+    assert len(refused) == 2, response.body
+    assert "of a batch" in refused[0][0]["message"]
