@@ -17,6 +17,8 @@
 #include "base/text.h"
 #include "job/json.h"
 #include "job/key_store.h"
+#include "language/language.h"
+#include "service/validate.h"
 
 namespace app {
 namespace {
@@ -62,8 +64,14 @@ void Print(const std::string& json) {
   std::printf("%s\n", json.c_str());
 }
 
-int Create(boost::asio::io_context& loop, job::KeyStore& keys, const std::string& name,
-           const std::string& policy) {
+int Refuse(const job::FieldError& error) {
+  std::fprintf(stderr, "sandboxd: %s%s%s\n", error.field.c_str(), error.field.empty() ? "" : ": ",
+               error.message.c_str());
+  return kUsageError;
+}
+
+int Create(boost::asio::io_context& loop, job::KeyStore& keys, const language::Registry& languages,
+           const std::string& name, const std::string& policy) {
   // The one parser wants the name inside.
   const size_t brace = policy.find('{');
   const size_t rest =
@@ -79,10 +87,10 @@ int Create(boost::asio::io_context& loop, job::KeyStore& keys, const std::string
   job::Key key;
   job::ParseError error;
   if (!job::ParseKey(body, &key, &error)) {
-    const job::FieldError& first = error.errors.front();
-    std::fprintf(stderr, "sandboxd: %s%s%s\n", first.field.c_str(), first.field.empty() ? "" : ": ",
-                 first.message.c_str());
-    return kUsageError;
+    return Refuse(error.errors.front());
+  }
+  if (const auto errors = service::ValidateKey(languages, &key); !errors.empty()) {
+    return Refuse(errors.front());
   }
   const std::string secret = job::NewSecret();
   key.id = base::RandomId(kKeyIdBytes);
@@ -109,6 +117,10 @@ bool IsKeyCommand(const std::vector<std::string>& words) {
 int RunKeyCommand(const std::vector<std::string>& words, const Config& config) {
   if (config.job_store == "memory") {
     return Fail("JOB_STORE=memory: its keys are in the service's memory; use POST /v1/keys");
+  }
+  const auto languages = language::Registry::Load(config.language_dir);
+  if (!languages) {
+    return Fail(languages.error().message);
   }
   if (::geteuid() == 0) {
     const auto user = FindUser(config.service_user);
@@ -138,7 +150,7 @@ int RunKeyCommand(const std::vector<std::string>& words, const Config& config) {
     return Fail(read.error().message);
   }
   if (words[0] == "create") {
-    return Create(loop, keys, words[1], words.size() == 3 ? words[2] : "{}");
+    return Create(loop, keys, *languages, words[1], words.size() == 3 ? words[2] : "{}");
   }
   if (words[0] == "list") {
     Print(job::ToKeyListJson(*read->keys));

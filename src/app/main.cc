@@ -35,6 +35,7 @@
 #include "sandbox/policy.h"
 #include "sandbox/rootfs.h"
 #include "service/service.h"
+#include "service/validate.h"
 
 namespace app {
 namespace {
@@ -103,6 +104,12 @@ class App {
     languages_ = std::move(*languages);
     if (auto read = ReadApiKeysFile(config_.http_api_keys_file, &config_.http_api_keys); !read) {
       return read;
+    }
+    for (job::Key& key : config_.http_api_keys) {
+      if (const auto wrong = service::ValidateKey(languages_, &key); !wrong.empty()) {
+        return base::InvalidArgument("HTTP_API_KEYS_FILE: key '" + key.name +
+                                     "': " + wrong[0].field + " " + wrong[0].message);
+      }
     }
     if (runs_jobs()) {
       if (auto prepared = PrepareToRunJobs(user ? &*user : nullptr); !prepared) {
@@ -341,16 +348,11 @@ class App {
 
   service::Keys ApiKeys() {
     using Mode = service::Keys::Mode;
-    const Mode mode = config_.http_auth == "auto"       ? Mode::kAuto
-                      : config_.http_auth == "required" ? Mode::kRequired
-                                                        : Mode::kOff;
+    // A worker has no call that needs one, and does not learn which there are.
+    const Mode mode = config_.http_auth == "off" || config_.role == "worker" ? Mode::kOff
+                      : config_.http_auth == "required"                      ? Mode::kRequired
+                                                                             : Mode::kAuto;
     for (job::Key& key : config_.http_api_keys) {
-      // Aliases become ids; a language that is not known here is nobody's to use.
-      for (std::string& language : key.languages) {
-        if (const language::Language* found = languages_.Find(language)) {
-          language = found->id;
-        }
-      }
       key.created_at = base::WallNow();
     }
     return service::Keys(mode, std::move(config_.http_api_keys));

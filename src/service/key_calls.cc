@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "job/key_store.h"
 #include "service/service.h"
+#include "service/validate.h"
 
 namespace service {
 namespace {
@@ -71,16 +72,9 @@ void Service::CreateKey(
     done(std::nullopt, "", std::move(refusal));
     return;
   }
-  for (size_t i = 0; i < key.languages.size(); ++i) {
-    const language::Language* found = languages_.Find(key.languages[i]);
-    if (found == nullptr) {
-      done(std::nullopt, "",
-           {Refusal::Kind::kInvalid,
-            "the key is not valid",
-            {{"languages[" + std::to_string(i) + "]", "must be a language of GET /v1/languages"}}});
-      return;
-    }
-    key.languages[i] = found->id;
+  if (auto errors = ValidateKey(languages_, &key); !errors.empty()) {
+    done(std::nullopt, "", {Refusal::Kind::kInvalid, "the key is not valid", std::move(errors)});
+    return;
   }
   const std::string secret = job::NewSecret();
   key.id = base::RandomId(kKeyIdBytes);

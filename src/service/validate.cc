@@ -33,6 +33,14 @@ std::string AcceptedLanguages(const language::Registry& languages, const job::Ke
   return ids.empty() ? "no language is available" : "must be one of: " + ids;
 }
 
+std::string KnownLanguages(const language::Registry& languages) {
+  std::string ids;
+  for (const language::Language& l : languages.all()) {
+    ids += (ids.empty() ? "must be one of: " : ", ") + l.id;
+  }
+  return ids;
+}
+
 // Null, with an error, when jobs in it cannot be run.
 const language::Language* FindLanguage(const language::Registry& languages, const job::Key* key,
                                        const std::string& name, Errors* errors) {
@@ -267,6 +275,18 @@ std::vector<job::FieldError> Validate(const Options& options, const language::Re
     FindEntrypoint(*language, has_code, submission, &errors);
   }
   CheckChecker(options, languages, key, submission, &errors);
+  return errors;
+}
+
+std::vector<job::FieldError> ValidateKey(const language::Registry& languages, job::Key* key) {
+  Errors errors;
+  for (size_t i = 0; i < key->languages.size(); ++i) {
+    if (const language::Language* found = languages.Find(key->languages[i])) {
+      key->languages[i] = found->id;
+    } else {
+      errors.push_back({"languages[" + std::to_string(i) + "]", KnownLanguages(languages)});
+    }
+  }
   return errors;
 }
 

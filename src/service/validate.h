@@ -17,4 +17,7 @@ std::vector<job::FieldError> Validate(const Options& options, const language::Re
                                       const job::Key* key, job::Submission* submission,
                                       bool has_code);
 
+// Brings the languages of a key into the form that Validate compares: ids. Returns what is wrong.
+std::vector<job::FieldError> ValidateKey(const language::Registry& languages, job::Key* key);
+
 }  // namespace service

@@ -206,5 +206,14 @@ TEST_F(ValidateTest, ChecksTheCheckerProgram) {
   EXPECT_EQ(Wrong(true), "checker.language,checker.code");
 }
 
+TEST_F(ValidateTest, TheLanguagesOfAKeyAreKnown) {
+  job::Key key;
+  key.languages = {"native", "cobol"};
+  const auto errors = ValidateKey(languages_, &key);
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_EQ(errors[0].field, "languages[1]");
+  EXPECT_NE(errors[0].message.find("native"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace service

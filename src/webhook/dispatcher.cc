@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::string_view kSecretPrefix = "whsec_";
 constexpr base::Nanos kLookEvery = base::kSecond / 2;
+constexpr int kTakeAtOnce = 4;  // jobs come with results, which may be large
 constexpr base::Nanos kHoldMargin = 30 * base::kSecond;  // for the store to hear of the end
 constexpr base::Nanos kBusyPause = base::kSecond;        // for a tenant that has enough under way
 constexpr int kGone = 410;                               // the receiver wants no more
@@ -68,12 +69,12 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Dispatcher::Impl> {
       : options_(std::move(options)), client_(std::move(client)), store_(store), timer_(loop) {}
 
   void Look() {
-    const int room = kAtOnce - under_way_;
+    const int room = std::min(kTakeAtOnce, kAtOnce - under_way_);
     if (room <= 0) {
       return LookLater();
     }
     store_.TakeDue(room, options_.client.timeout + kHoldMargin,
-                   [weak = weak_from_this()](const Result<std::vector<job::Delivery>>& due) {
+                   [weak = weak_from_this(), room](const Result<std::vector<job::Delivery>>& due) {
                      const auto self = weak.lock();
                      if (!self || self->closed_) {
                        return;
@@ -83,7 +84,11 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Dispatcher::Impl> {
                          self->Begin(delivery);
                        }
                      }
-                     self->LookLater();
+                     if (due && static_cast<int>(due->size()) == room) {
+                       self->Look();
+                     } else {
+                       self->LookLater();
+                     }
                    });
   }
 

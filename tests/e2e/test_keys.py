@@ -264,9 +264,12 @@ def test_keysJobs_areNotThereWhenKeysAreOff(start_service):
     assert service.run("print(1)")["stdout"] == "1\n"
 
 
-def test_wrongKeysFile_endsTheStart(start_service, tmp_path):
+@pytest.mark.parametrize("members, why", [({"network": True}, "keys[0].network"),
+                                          ({"languages": ["cobol"]}, "languages[0] must be one of")],
+                         ids=str)
+def test_wrongKeysFile_endsTheStart(start_service, tmp_path, members, why):
     path = tmp_path / "keys.json"
-    path.write_text(json.dumps({"keys": [{"name": "a", "key": new_secret(), "network": True}]}))
+    path.write_text(json.dumps({"keys": [{"name": "a", "key": new_secret(), **members}]}))
     service = start_service(healthy=False, HTTP_API_KEYS_FILE=str(path))
     assert service.process.wait(60) == 2
-    assert "keys[0].network" in service.log()
+    assert why in service.log()

@@ -61,7 +61,8 @@ def test_command_worksBeforeTheFirstStart(start_service):
     service = start_service(healthy=False)
     eventually(service._healthy, 300)
     service.terminate()
-    caller, _ = made(service, "early", '{"rate": "1/h"}')
+    caller, key = made(service, "early", '{"rate": "1/h", "languages": ["py"]}')
+    assert key["languages"] == ["python"]
     service.start()
     assert service.get("/v1/languages").status == 401
     assert caller.post({"language": "python", "code": ""}).status == 202
@@ -69,7 +70,7 @@ def test_command_worksBeforeTheFirstStart(start_service):
 
 
 @pytest.mark.parametrize("words", [["create"], ["create", "a b"], ["create", "a", "[]"], ["make", "a"],
-                                   ["create", "a", '{"rate": "x"}'], ["create", "a", '{"name": "b"}'], [],
+                                   ["create", "a", '{"rate": "x"}'], ["create", "a", '{"languages": ["x"]}'], ["create", "a", '{"name": "b"}'], [],
                                    ["list", "all"], ["revoke"]], ids=" ".join)
 def test_wrongCommand_saysSo(service, words):
     done = command(service, *words)
