@@ -56,11 +56,13 @@ def test_calls_needAKey(keyed, alice):
                                  ("POST", "/v1/execute", HELLO), ("POST", "/v1/batch", {"jobs": [HELLO]}),
                                  ("GET", f"/v1/execute/{UNKNOWN}", None),
                                  ("GET", f"/v1/execute/{UNKNOWN}/events", None),
+                                 ("GET", f"/v1/execute/{UNKNOWN}/files/out.txt", None),
                                  ("DELETE", f"/v1/execute/{UNKNOWN}", None)):
         refused = keyed.request(method, target, body=body)
         assert refused.status == 401, target
         assert refused.headers["www-authenticate"].startswith("Bearer")
         assert alice.request(method, target, body=body).status in (200, 202, 404), target
+    assert keyed.get("/v1/interactive").status == 401  # before anything of the handshake
     assert alice.run("print('hello')")["stdout"] == "hello\n"
 
 
