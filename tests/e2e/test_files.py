@@ -354,12 +354,13 @@ def tar(format=tarfile.PAX_FORMAT, members=ARCHIVED, prefix=""):
     return out.getvalue()
 
 
-def special_tar(kind):
+def special_tar(kind=tarfile.REGTYPE, count=1, **headers):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         member = tarfile.TarInfo("odd")
-        member.type, member.linkname = kind, "/etc/passwd"
-        archive.addfile(member)
+        member.type, member.linkname, member.pax_headers = kind, "/etc/passwd", headers
+        for _ in range(count):
+            archive.addfile(member)
     return out.getvalue()
 
 
@@ -372,10 +373,18 @@ def zipped(members=ARCHIVED, compression=zipfile.ZIP_DEFLATED):
     return out.getvalue()
 
 
-def zip_of_a_link():
+def zip_that_lies(offset, value, magic=b"PK\x01\x02"):
+    """Of its last directory entry, or of the record at its end, says something else."""
+    content = bytearray(zipped({"one": b"1", "two": b"2"}, zipfile.ZIP_STORED))
+    at = content.rindex(magic) + offset
+    content[at:at + len(value)] = value
+    return bytes(content)
+
+
+def zip_of_a_link(name="odd"):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        link = zipfile.ZipInfo("odd")
+        link = zipfile.ZipInfo(name)
         link.create_system, link.external_attr = 3, 0o120777 << 16
         archive.writestr(link, "/etc/passwd")
     return out.getvalue()
@@ -401,7 +410,20 @@ def test_archive_isTheSameAsFiles(any_store, content, format):
     (special_tar(tarfile.LNKTYPE), "tar", 'member "odd" is a link'),
     (special_tar(tarfile.FIFOTYPE), "tar", 'member "odd" is a device or a pipe'),
     (special_tar(tarfile.CHRTYPE), "tar", 'member "odd" is a device or a pipe'),
+    (special_tar(tarfile.GNUTYPE_SPARSE), "tar", 'member "odd" is of a kind'),
+    (special_tar(**{"GNU.sparse.major": "1"}), "tar", 'member "odd" is of a kind'),
+    (special_tar(count=2), "tar", 'member "odd" is there twice'),
+    (special_tar(tarfile.DIRTYPE, count=4001), "tar", "at most 4000 members"),
     (zip_of_a_link(), "zip", 'member "odd" is a link'),
+    (zip_of_a_link("odd/"), "zip", 'member "odd/" is a link'),
+    (zip_that_lies(8, b"\1"), "zip", 'member "two" is encrypted'),
+    (zip_that_lies(10, b"\x0e"), "zip", 'member "two" is compressed in a way'),
+    (zip_that_lies(16, b"\0\0\0\0"), "zip", 'member "two" is broken'),
+    (zip_that_lies(20, b"\xff" * 4), "zip", 'member "two" is not where'),
+    (zip_that_lies(24, b"\xff" * 4), "zip", 'member "two" is too large'),
+    (zip_that_lies(24, b"\2"), "zip", 'member "two" is broken'),
+    (zip_that_lies(42, b"\0\0\0\0"), "zip", 'member "two" is not where'),
+    (zip_that_lies(8, b"\xff" * 12, b"PK\x05\x06"), "zip", "a zip64 one, or broken"),
     (tar(members={"../x": b""}), "tar", 'member "../x" has a path'),
     (tar(members={"/etc/x": b""}), "tar", 'member "/etc/x" has a path'),
     (zipped({"a/../../x": b""}), "zip", 'member "a/../../x" has a path'),

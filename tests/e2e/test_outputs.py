@@ -6,6 +6,7 @@ import urllib.parse
 
 import pytest
 
+from interactive import Session
 from redis_server import redis_server
 from service import running
 
@@ -194,3 +195,11 @@ def test_wrongOutputs_areNamed(service, outputs, field):
 def test_outputsWithTests_areRefused(service):
     response = service.post({"language": "python", "code": "", "outputs": ["a"], "tests": [{}]})
     assert (response.status, response.fields()) == (422, ["outputs"])
+
+
+def test_outputsOfAnInteractiveProgram_areReturned(service):
+    with Session(service, "open('said', 'w').write(input())", outputs=["sai?"]) as session:
+        session.stdin("this\n")
+        result = session.result()["result"]
+        assert [(file["path"], content(file)) for file in result["files"]] == [("said", b"this")]
+        assert service.get(result["files"][0]["url"]).body == b"this"
