@@ -2,7 +2,11 @@
 
 import time
 
+import pytest
+import websocket
+
 from events import EventReader, output
+from interactive import Session
 from service import eventually
 from test_redis import node, redis  # noqa: F401: fixtures
 
@@ -104,3 +108,36 @@ def test_list_isTheSameOnEveryNode(node):
         rest = service.get(
             f"/v1/execute?limit=3&status=completed&cursor={page['next_cursor']}").json
         assert [job["id"] for job in rest["jobs"]] == ids[1::-1]
+
+
+def test_interactive_runsOnTheNodeThatHasTheConnection(node):
+    api, both = node("api"), node("all")
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        Session(api, "print(1)")
+    assert refused.value.status_code == 501
+    with Session(both, "print(input())") as session:
+        job_id = session.job_id()
+        assert api.job(job_id)["status"] == "running"
+        session.stdin("live\n")
+        assert session.result()["result"]["stdout"] == "live\n"
+    assert api.job(job_id)["status"] == "completed"
+
+
+def test_interactive_isCancelledOnAnotherNode(node):
+    api, both = node("api"), node("all")
+    with Session(both, "print('up', flush=True); import time; time.sleep(60)") as session:
+        session.until_output(b"up\n")
+        assert api.request("DELETE", f"/v1/execute/{session.job_id()}").status == 200
+        assert session.until_closed()["data"]["status"] == "cancelled"
+
+
+def test_interactive_jobOfALostNodeFails(node):
+    api, both = node("api"), node("all")
+    other = node("worker")
+    with Session(both, "print('up', flush=True); import time; time.sleep(60)") as session:
+        session.until_output(b"up\n")
+        job_id = session.job_id()
+        both.kill()
+    job = api.wait(job_id, deadline=60)
+    assert job["status"] == "failed" and "connection" in job["error"]
+    assert other.process.poll() is None
