@@ -379,6 +379,13 @@ void Start(wire::Ready* ready) {
   if (g_context.root) {
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   }
+  // Not before the control groups are made: it starts a process, and a group with a member beside
+  // this one and sandboxd is not taken for ours.
+  if (!g_pool.Init(&g_context, g_epoll)) {
+    std::snprintf(ready->message.data(), ready->message.size(), "cannot start a process: %s",
+                  strerrorname_np(errno));
+    return;
+  }
   char failure[768] = "";
   if (!ProbeLimit(Probe::kMemory, failure, sizeof(failure)) ||
       !ProbeLimit(Probe::kTasks, failure, sizeof(failure))) {
@@ -416,10 +423,6 @@ int Main() {
   if (g_epoll < 0 || ::fcntl(kSocket, F_SETFD, FD_CLOEXEC) != 0 || !ReceiveSetup()) {
     std::fputs("sandbox-launcher is started by sandboxd and not by hand\n", stderr);
     return 2;
-  }
-  if (!g_pool.Init(&g_context, g_epoll)) {
-    std::fprintf(stderr, "sandbox-launcher: cannot start a process: %s\n", strerrorname_np(errno));
-    return 1;
   }
   wire::Ready ready{};
   ready.version = wire::kVersion;

@@ -36,7 +36,8 @@ constexpr int64_t kBusy = 2 * kSecond;
 [[noreturn]] void CloserMain(int socket) {
   const auto keep = static_cast<unsigned>(socket);
   if (linux::CloseRange(keep + 1, ~0U, 0) != 0 ||
-      (keep > 0 && linux::CloseRange(0, keep - 1, 0) != 0) || !linux::DropBoundingSet() ||
+      (keep > 0 && linux::CloseRange(0, keep - 1, 0) != 0) ||
+      (::geteuid() == 0 && !linux::DropBoundingSet()) ||  // another user has none
       !linux::DropCapabilities() || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     ::_exit(1);
   }
