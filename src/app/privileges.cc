@@ -1,5 +1,6 @@
 #include "app/privileges.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
@@ -42,6 +43,46 @@ Result<User> FindUser(const std::string& text) {
   return User{entry->pw_uid, entry->pw_gid};
 }
 
+namespace {
+
+// Files and folders of root's, each by descriptor and through no link.
+Result<void> GiveContents(const base::UniqueFd& folder, const User& owner, int depth) {
+  DIR* const entries = ::fdopendir(::openat(folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (entries == nullptr) {
+    return base::SysError("opendir", errno);
+  }
+  Result<void> result;
+  while (const dirent* entry = ::readdir(entries)) {  // NOLINT(concurrency-mt-unsafe): one thread
+    const std::string name = entry->d_name;
+    if (name == "." || name == "..") {
+      continue;
+    }
+    const base::UniqueFd fd(::openat(folder.get(), name.c_str(),
+                                     O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+
+    struct stat info {};
+
+    if (!fd.valid() || ::fstat(fd.get(), &info) != 0 || info.st_uid != 0) {
+      continue;
+    }
+    const bool is_folder = S_ISDIR(info.st_mode);
+    if (is_folder && depth > 0) {
+      result = GiveContents(fd, owner, depth - 1);
+    }
+    if (result && (is_folder || (S_ISREG(info.st_mode) && info.st_nlink == 1)) &&
+        ::fchown(fd.get(), owner.uid, owner.gid) != 0) {
+      result = base::SysError("chown " + name, errno);
+    }
+    if (!result) {
+      break;
+    }
+  }
+  ::closedir(entries);
+  return result;
+}
+
+}  // namespace
+
 Result<void> MakeFolder(const std::string& path, mode_t mode, const User* owner) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
@@ -59,6 +100,11 @@ Result<void> MakeFolder(const std::string& path, mode_t mode, const User* owner)
     if (info.st_uid != 0) {
       return base::InvalidArgument("the folder " + path + " belongs to another user (uid " +
                                    std::to_string(info.st_uid) + ")");
+    }
+    // systemd's StateDirectory= gives all that lies in it to root at each start.
+    constexpr int kDepth = 3;
+    if (Result<void> given = GiveContents(fd, *owner, kDepth); !given) {
+      return given;
     }
     if (::fchown(fd.get(), owner->uid, owner->gid) != 0) {
       return base::SysError("chown " + path, errno);

@@ -18,7 +18,8 @@ struct User {
 // Reads SANDBOX_SERVICE_USER: a name, or uid:gid. Root is refused.
 base::Result<User> FindUser(const std::string& text);
 
-// Makes a folder that only this service uses. As root it is given to `owner`, by descriptor.
+// Makes a folder that only this service uses. As root it is given to `owner`, by descriptor, and
+// what root has in it, too.
 base::Result<void> MakeFolder(const std::string& path, mode_t mode, const User* owner);
 
 // Becomes `user`, for good: no other group, an empty bounding set, no way back.

@@ -1,6 +1,8 @@
 """No acknowledged job is lost: kill -9, restarts, graceful stops, expiry, a full queue."""
 
 import http.client
+import os
+import pathlib
 import signal
 import subprocess
 import threading
@@ -244,3 +246,24 @@ def test_memoryStore_works(start_service):
     service = start_service(JOB_STORE="memory")
     assert service.get("/health").json["store"] == "memory"
     assert service.run("print('kept in memory')")["stdout"] == "kept in memory\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_filesThatRootWasGiven_areTheServicesAgain(start_service):
+    """systemd's StateDirectory= does that to all of it before each start."""
+    service = start_service()
+    job = service.wait(service.submit("print('kept')"))
+    service.terminate()
+    state = pathlib.Path(service.environment["STATE_DIR"])
+    link = state / "link"
+    link.symlink_to("/etc/hostname")
+    for path in [state, *state.rglob("*")]:
+        os.chown(path, 0, 0, follow_symlinks=False)
+    state.chmod(0o700)
+    before = os.stat("/etc/hostname").st_uid
+
+    service.start()
+    assert service.job(job["id"]) == job
+    assert service.run("print('new')")["stdout"] == "new\n"
+    assert os.stat("/etc/hostname").st_uid == before
+    assert {path.stat().st_uid for path in state.rglob("*") if not path.is_symlink()} != {0}

@@ -29,10 +29,15 @@ def folders(unit):
     return sorted(path.name for path in top.iterdir() if path.is_dir())
 
 
+def said_by(unit):
+    run("journalctl", "--sync")
+    return run("journalctl", "-u", unit) + run("systemctl", "show", unit, "-p", "Result,ExecMainStatus")
+
+
 def wait_for(client, unit):
     def healthy():
         state = show(unit, "ActiveState")
-        assert state in ("active", "activating"), run("journalctl", "-u", unit)
+        assert state in ("active", "activating"), said_by(unit)
         try:
             return client.get("/health").status == 200
         except OSError:
