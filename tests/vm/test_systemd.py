@@ -111,7 +111,8 @@ def test_restart_leavesOneGroup(unit):
 def test_delegationToAnOrdinaryUser_isRootless():
     unit = "as-user.service"
     port = 8081
-    run("systemd-run", f"--unit={unit}", "--uid=12345", "--gid=12345", "-p", "Delegate=yes",
+    run("useradd", "--no-create-home", "--user-group", "ordinary")
+    run("systemd-run", f"--unit={unit}", "--uid=ordinary", "--gid=ordinary", "-p", "Delegate=yes",
         "-p", "StateDirectory=as-user", "-E", "STATE_DIR=/var/lib/as-user", "-E",
         "HTTP_HOST=127.0.0.1", "-E", f"HTTP_PORT={port}",
         "-E", f"SANDBOX_LANGUAGE_DIR={REPOSITORY}/config/languages",
