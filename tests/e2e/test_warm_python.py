@@ -93,6 +93,30 @@ def test_jobs_are_warm_one_after_the_other_and_at_once(warm):
     assert [warm.wait(i)["result"]["stdout"] for i in ids] == ["True\n"] * 20
 
 
+# Only functions of sys.addaudithook tell whether the interpreter is taken apart.
+END = """
+import os, sys
+{}
+def hook(event, _, write=os.write):  # what is global is gone by then
+    if event == "cpython.PyInterpreterState_Clear":
+        write(1, b"taken apart")
+sys.addaudithook(hook)
+"""
+
+
+@pytest.mark.parametrize("program", [
+    "", "import json, re, collections, dataclasses, datetime", "import decimal, hashlib, statistics\nimport array",
+    "class A:\n    def __init__(self): self.itself = self\nall = [A() for _ in range(1000)]"])
+def test_a_program_without_finalizers_just_ends(warm, cold, program):
+    assert warm.run(END.format(program))["stdout"] == ""
+    assert cold.run(END.format(program))["stdout"] == "taken apart"
+
+
+def test_finalizers_take_the_interpreter_apart(warm):
+    for program in ("class A:\n    def __del__(self): pass", "import threading", "f = open('main.py')"):
+        assert warm.run(END.format(program))["stdout"] == "taken apart"
+
+
 def test_random_numbers_are_fresh(warm):
     code = ("import os, random, secrets, tempfile, uuid\n"
             "print(random.random(), random.SystemRandom().random(), uuid.uuid4(), secrets.token_hex(),"

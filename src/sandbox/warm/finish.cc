@@ -43,10 +43,10 @@ def make(sys, gc, atexit, weakref):
                 or "threading" in modules or "gc" in modules or callbacks() or blocks() > most):
             return False
         for name, value in modules.items():
-            if type(name) is not str or type(value) is not module:
+            if type(name) is not str:
                 return False
             if name not in known and name not in silent:
-                file = variables(value).get("__file__")
+                file = variables(value).get("__file__") if type(value) is module else None
                 if type(file) is not str or not file.endswith(".py"):
                     return False
         seen = {}
