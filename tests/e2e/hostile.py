@@ -261,7 +261,11 @@ class Host:
         self.keep_neighbour()
         self.idle = statistics.median(self.greet() for _ in range(7))
         eventually(lambda: self._leftovers() == [], SETTLE, what="parked sandboxes")
-        # The least of some, as sandboxes that are just being parked hold more.
+        self.take_baseline()
+
+    def take_baseline(self):
+        """What later checks compare with. The least of some samples, as sandboxes that are just being
+        parked hold more."""
         samples = [(self.greet(), self._check_leftovers(), self._measure())[-1] for _ in range(5)]
         self.baseline = {key: min(sample[key] for sample in samples) for key in samples[0]}
 
