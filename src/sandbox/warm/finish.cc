@@ -38,8 +38,8 @@ def make(sys, gc, atexit, weakref):
     callback = ref.__dict__["__callback__"].__get__
 
     def silent_end():
-        if (sys.modules is not modules or (sys.stdin, sys.stdout, sys.stderr) != streams
-                or streams[1].closed or streams[2].closed
+        if (sys.modules is not modules or sys.stdin is not streams[0] or sys.stdout is not streams[1]
+                or sys.stderr is not streams[2] or streams[1].closed or streams[2].closed
                 or "threading" in modules or "gc" in modules or callbacks() or blocks() > most):
             return False
         for name, value in modules.items():
