@@ -14,20 +14,7 @@ namespace {
 constexpr size_t kKeyIdBytes = 9;
 
 Refusal FromKeyStore(const base::Error& error) {
-  switch (error.kind) {
-    case base::ErrorKind::kNotFound:
-      return {Refusal::Kind::kNotFound, "there is no such key", {}};
-    case base::ErrorKind::kExhausted:
-      return {Refusal::Kind::kOverloaded, error.message, {}};
-    case base::ErrorKind::kUnavailable:
-    case base::ErrorKind::kDeadline:
-      return {Refusal::Kind::kUnavailable, "the job store is unavailable, try again later", {}};
-    case base::ErrorKind::kInvalidArgument:
-    case base::ErrorKind::kConflict:
-    case base::ErrorKind::kInternal:
-      break;
-  }
-  return {Refusal::Kind::kInternal, "the job store failed", {}};
+  return FromStore(error, "there is no such key", error.message);
 }
 
 }  // namespace

@@ -27,20 +27,7 @@ Refusal NotFound() {
 }
 
 Refusal FromStore(const base::Error& error) {
-  switch (error.kind) {
-    case base::ErrorKind::kNotFound:
-      return NotFound();
-    case base::ErrorKind::kExhausted:
-      return {Refusal::Kind::kOverloaded, error.message + ", try again later", {}};
-    case base::ErrorKind::kUnavailable:
-    case base::ErrorKind::kDeadline:
-      return {Refusal::Kind::kUnavailable, "the job store is unavailable, try again later", {}};
-    case base::ErrorKind::kInvalidArgument:
-    case base::ErrorKind::kConflict:
-    case base::ErrorKind::kInternal:
-      break;
-  }
-  return {Refusal::Kind::kInternal, "the job store failed", {}};
+  return service::FromStore(error, NotFound().detail, error.message + ", try again later");
 }
 
 Refusal Invalid(std::vector<job::FieldError> errors) {
@@ -64,6 +51,23 @@ Refusal FromParser(job::ParseError error) {
 }
 
 }  // namespace
+
+Refusal FromStore(const base::Error& error, std::string missing, std::string full) {
+  switch (error.kind) {
+    case base::ErrorKind::kNotFound:
+      return {Refusal::Kind::kNotFound, std::move(missing), {}};
+    case base::ErrorKind::kExhausted:
+      return {Refusal::Kind::kOverloaded, std::move(full), {}};
+    case base::ErrorKind::kUnavailable:
+    case base::ErrorKind::kDeadline:
+      return {Refusal::Kind::kUnavailable, "the job store is unavailable, try again later", {}};
+    case base::ErrorKind::kInvalidArgument:
+    case base::ErrorKind::kConflict:
+    case base::ErrorKind::kInternal:
+      break;
+  }
+  return {Refusal::Kind::kInternal, "the job store failed", {}};
+}
 
 Service::Service(Options options, job::Store& store, const language::Registry& languages, Keys keys)
     : options_(options), store_(store), languages_(languages), keys_(std::move(keys)) {}

@@ -50,6 +50,10 @@ struct Refusal {
   base::Nanos retry_after = base::kSecond;  // where trying again makes sense
 };
 
+// For what a store could not do. `missing` is said of what it does not have, `full` where it has no
+// room.
+Refusal FromStore(const base::Error& error, std::string missing, std::string full);
+
 // The API role's rules, free of HTTP: validate, admit, store, look up. On the event loop's thread;
 // the store and the languages must outlive it. Callbacks come exactly once; a refusal that needs no
 // store comes from within the call.
