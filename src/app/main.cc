@@ -256,6 +256,9 @@ class App {
     health.metrics_for_all = config_.http_metrics == "all";
     health.not_limited = not_limited_;
     health.containers = ContainersForHealth(containers_);
+    health.freshen_metrics = [this](std::function<void()> done) {
+      backend_ == nullptr ? done() : backend_->FreshenMetrics(std::move(done));
+    };
     health.quarantined = [this] { return backend_ == nullptr ? 0 : backend_->quarantined(); };
     server_ = std::make_unique<http::Server>(loop_, http_options, std::move(health), *service_,
                                              Sessions());

@@ -70,9 +70,10 @@ base::Result<void> ChooseWarm(const Config& config, const language::Registry& la
                         std::find(chosen.begin(), chosen.end(), language.id) != chosen.end();
     if (wanted && language.run.warm && language.available) {
       const std::vector<std::string> argv = language::StepArgv(language.run, language.source, {});
-      native->warm.push_back({language.source, argv, language.run.env, {}});
+      native->warm.push_back({language.source, argv, language.run.env, {}, language.id});
       if (!language.run.preload.empty()) {
-        native->warm.push_back({language.source, argv, language.run.env, language.run.preload});
+        native->warm.push_back({language.source, argv, language.run.env, language.run.preload,
+                                language.id + "+preload"});
       }
     }
   }

@@ -365,7 +365,14 @@ void Handlers::Metrics(const Request& request, std::shared_ptr<Exchange> exchang
     waiting.Set({}, static_cast<double>(self->waiters()));
     interactive.Set({}, self->lobby_.taken());
     quarantined.Set({}, self->health_.quarantined ? self->health_.quarantined() : 0);
-    exchange->reply({200, "text/plain; version=0.0.4; charset=utf-8", {}, base::MetricsText()});
+    auto answer = [exchange] {
+      exchange->reply({200, "text/plain; version=0.0.4; charset=utf-8", {}, base::MetricsText()});
+    };
+    if (self->health_.freshen_metrics && !self->closed_) {
+      self->health_.freshen_metrics(std::move(answer));
+    } else {
+      answer();
+    }
   });
 }
 

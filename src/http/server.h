@@ -60,6 +60,8 @@ struct HealthInfo {
   bool metrics_for_all = false;               // else GET /metrics is for clients on this machine
   std::vector<std::string> not_limited = {};  // what the isolation level does not limit
   std::function<std::vector<ContainerHealth>()> containers = {};  // of the docker backend
+  // As sandbox::Backend::FreshenMetrics; empty: there is nothing to do.
+  std::function<void(std::function<void()>)> freshen_metrics = {};
   std::function<uint32_t()> quarantined = {};  // as sandbox::Backend's; empty: there are none
 };
 

@@ -15,7 +15,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <deque>
@@ -28,6 +30,7 @@
 #include "linux/syscall.h"
 #include "sandbox/cause.h"
 #include "sandbox/outputs.h"
+#include "sandbox/pool_metrics.h"
 #include "sandbox/wire.h"
 
 namespace sandbox {
@@ -39,6 +42,7 @@ using base::Result;
 using base::UniqueFd;
 
 constexpr int kReadyDeadlineMs = 120'000;
+constexpr auto kMetricsDeadline = std::chrono::milliseconds(900);
 
 template <typename Name>
 bool CopyName(const std::string& text, Name* name) {
@@ -508,6 +512,8 @@ class NativeBackend final : public Backend,
         isolation_(std::move(launcher.isolation)),
         warm_(std::move(launcher.warm)),
         lost_(std::move(lost)),
+        metrics_(Names(warm_)),
+        metrics_deadline_(loop),
         socket_(loop, launcher.socket.release()) {}
 
   void Begin() { WaitForReply(); }
@@ -526,6 +532,25 @@ class NativeBackend final : public Backend,
   std::string_view isolation() const override { return isolation_; }
 
   uint32_t quarantined() const override { return quarantined_; }
+
+  // As many as ask meanwhile share the answer.
+  void FreshenMetrics(std::function<void()> done) override {
+    if (!waiting_.empty()) {
+      return done();  // the launcher is behind: nothing more is piled up
+    }
+    want_metrics_.push_back(std::move(done));
+    if (want_metrics_.size() > 1) {
+      return;
+    }
+    metrics_deadline_.expires_after(kMetricsDeadline);
+    metrics_deadline_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+      const auto self = weak.lock();
+      if (self != nullptr && !error) {
+        self->MetricsAreFresh();
+      }
+    });
+    Tell(wire::RequestType::kPool, wire::kNoRun, 0);
+  }
 
   RunId Start(Spec spec, OnOutput on_output, OnDone on_done) override {
     auto run = std::make_shared<Run>(loop_);
@@ -585,6 +610,21 @@ class NativeBackend final : public Backend,
   }
 
  private:
+  static std::vector<std::string> Names(const std::vector<WarmProgram>& warm) {
+    std::vector<std::string> names;
+    for (const WarmProgram& program : warm) {
+      names.push_back(program.name);
+    }
+    return names;
+  }
+
+  void MetricsAreFresh() {
+    metrics_deadline_.cancel();
+    for (const auto& done : std::exchange(want_metrics_, {})) {
+      done();
+    }
+  }
+
   Result<void> Send(Run& run, const Spec& spec) {
     auto message = Encode(spec, warm_);
     if (!message) {
@@ -765,20 +805,37 @@ class NativeBackend final : public Backend,
       if (n < 0 && errno == EAGAIN) {
         return true;
       }
-      if (n != static_cast<ssize_t>(wire::SizeOf(reply)) || reply.version != wire::kVersion) {
-        Lose();
-        return false;
-      }
       std::vector<UniqueFd> files;
       for (int i = 0; i < count; ++i) {
         files.emplace_back(fds[static_cast<size_t>(i)]);
+      }
+      if (reply.type == static_cast<uint32_t>(wire::ReplyType::kPool) && OnPool(reply, n)) {
+        continue;
+      }
+      if (n != static_cast<ssize_t>(wire::SizeOf(reply)) || reply.version != wire::kVersion ||
+          reply.type != static_cast<uint32_t>(wire::ReplyType::kRun)) {
+        Lose();
+        return false;
       }
       OnReply(reply, std::move(files));
     }
   }
 
+  // What has arrived in the place of a reply. False when it is not sound.
+  bool OnPool(const wire::Reply& arrived, ssize_t size) {
+    static_assert(sizeof(wire::PoolReport) <= sizeof(arrived));
+    wire::PoolReport report;
+    std::memcpy(&report, &arrived, sizeof(report));
+    if (size < 0 || !metrics_.Take(report, static_cast<size_t>(size))) {
+      return false;
+    }
+    MetricsAreFresh();
+    return true;
+  }
+
   void Lose() {
     base::Log(base::LogLevel::kError, "sandbox-launcher has ended");
+    MetricsAreFresh();
     std::vector<uint64_t> ids;
     for (const auto& [id, run] : runs_) {
       ids.push_back(id);
@@ -867,6 +924,9 @@ class NativeBackend final : public Backend,
   std::string isolation_;
   std::vector<WarmProgram> warm_;
   std::function<void()> lost_;
+  PoolMetrics metrics_;
+  std::vector<std::function<void()>> want_metrics_;
+  asio::steady_timer metrics_deadline_;
   asio::posix::stream_descriptor socket_;
   std::map<uint64_t, std::shared_ptr<Run>> runs_;
   std::deque<Message> waiting_;  // to be sent
@@ -897,6 +957,10 @@ class NativeHandle final : public Backend {
   std::string_view isolation() const override { return backend_->isolation(); }
 
   uint32_t quarantined() const override { return backend_->quarantined(); }
+
+  void FreshenMetrics(std::function<void()> done) override {
+    backend_->FreshenMetrics(std::move(done));
+  }
 
  private:
   std::shared_ptr<NativeBackend> backend_;

@@ -30,6 +30,7 @@ struct WarmProgram {
   // Python's modules that it loads, too. For jobs that import one of them; of two programs that are
   // alike but for these, the other one is for the rest.
   std::vector<std::string> preload;
+  std::string name = {};  // in metrics
 };
 
 struct NativeOptions {

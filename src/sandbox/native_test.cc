@@ -1,5 +1,6 @@
 // The native backend against the real launcher, as far as the invoking user's rights allow.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "base/metrics.h"
 #include "sandbox/client.h"
 #include "sandbox/wire.h"
 
@@ -287,6 +289,21 @@ TEST_F(NativeTest, WarmProgramsThatDoNotComeUpCostNothing) {
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(Run(Shell("exit 3")).exit_code, 3);
   }
+}
+
+TEST_F(NativeTest, MetricsAreBroughtUpToDateForAllWhoAsk) {
+  Start({{"main", {"/bin/true"}, {}, {}, "native-test"}});
+  ASSERT_EQ(Run(Shell("exit 3")).exit_code, 3);
+  int told = 0;
+  for (int i = 0; i < 3; ++i) {
+    backend_->FreshenMetrics([&] { ++told; });
+  }
+  EXPECT_EQ(told, 0);
+  while (told < 3 && loop_.run_one_for(std::chrono::seconds(30)) != 0) {
+  }
+  EXPECT_EQ(told, 3);
+  EXPECT_THAT(base::MetricsText(),
+              ::testing::HasSubstr(R"(sandbox_zygotes_started_total{kind="native-test"} )"));
 }
 
 TEST_F(NativeTest, MoreWarmProgramsThanThereCanBeAreRefused) {

@@ -148,6 +148,11 @@ class Backend {
   // Sandboxes whose processes have not died though killed, or that could not be removed: none is
   // used again before it has.
   virtual uint32_t quarantined() const { return 0; }
+
+  // Brings those of this process's metrics up to date that nothing else does. `done` is called
+  // exactly once, within a second, also from within the call, and also when that failed: then they
+  // are as they were.
+  virtual void FreshenMetrics(std::function<void()> done) { done(); }
 };
 
 }  // namespace sandbox

@@ -11,12 +11,15 @@
 // arrives once, before sandboxd has opened a socket to the world.
 //
 //   sandboxd -> launcher   Setup (fds: one seccomp program per Policy, one payload per warm
-//   program) launcher -> sandboxd   Ready sandboxd -> launcher   Request kRun (fds: payload, stdin,
-//   stdout, stderr, files...) | kKill | kSignal launcher -> sandboxd   Reply (fds: one per
-//   collected file), also with kNoRun as its id
+//                          program)
+//   launcher -> sandboxd   Ready
+//   sandboxd -> launcher   Request kRun (fds: payload, stdin, stdout, stderr, files...) | kKill |
+//                          kSignal | kPool
+//   launcher -> sandboxd   Reply (fds: one per collected file), also with kNoRun as its id
+//   launcher -> sandboxd   PoolReport, the answer to kPool
 namespace sandbox::wire {
 
-inline constexpr uint32_t kVersion = 5;
+inline constexpr uint32_t kVersion = 6;
 inline constexpr int kMaxFds = 32;      // of one message; the kernel allows SCM_MAX_FD, 253
 inline constexpr int kFixedRunFds = 4;  // payload, stdin, stdout, stderr
 inline constexpr int kMaxFileFds = kMaxFds - kFixedRunFds;
@@ -78,7 +81,7 @@ struct Ready {
   std::array<char, 1024> message;  // why not ok, or what the level lacks
 };
 
-enum class RequestType : uint32_t { kRun = 1, kKill = 2, kSignal = 3 };
+enum class RequestType : uint32_t { kRun = 1, kKill = 2, kSignal = 3, kPool = 4 };
 
 // What a run's stdin is: a sealed memfd, or a pipe that sandboxd feeds; then kSignal reaches its
 // process group.
@@ -140,16 +143,19 @@ struct CollectedFile {
 // The id of a reply that belongs to no run: it tells `quarantined` alone.
 inline constexpr uint64_t kNoRun = 0;
 
+// What the launcher sends after Ready.
+enum class ReplyType : uint32_t { kRun = 0, kPool = 1 };
+
 struct Reply {
   uint32_t version;
-  uint32_t flags;
+  uint32_t type;  // ReplyType kRun
   uint64_t id;
   int32_t wait_status;
   uint32_t step;  // the failing step when kEndedInternal
   int32_t error;  // and its errno
   uint32_t collect_count;
   uint32_t quarantined;  // sandboxes that have not died though killed, at this moment
-  uint32_t unused;
+  uint32_t flags;
   int64_t wall_time;
   int64_t cpu_time;
   int64_t memory_peak_bytes;
@@ -163,6 +169,40 @@ constexpr size_t SizeOf(const Reply& reply) {
   const size_t unused = reply.collect_count < kMaxCollect ? kMaxCollect - reply.collect_count : 0;
   return sizeof(reply) - unused * sizeof(CollectedFile);
 }
+
+// What a run found of the kind that it asked for: a parked sandbox, one that was being built, or
+// none, so that another one served.
+enum class Found : uint32_t { kParked = 0, kBuilding = 1, kNone = 2 };
+inline constexpr int kFounds = 3;
+
+// The parts of building a sandbox: its control group and pid 1 in its namespaces, the file system
+// view, and the fork of a zygote where there is one.
+enum class BuildStep : uint32_t { kProcess = 0, kView = 1, kFork = 2 };
+inline constexpr int kBuildSteps = 3;
+
+// The sandboxes of one kind. All but the first three are counted from the launcher's start on.
+struct PoolKind {
+  uint32_t parked;
+  uint32_t building;
+  uint32_t zygotes;  // that serve
+  uint32_t unused;
+  std::array<uint64_t, kFounds> claims;  // a run that finds no warm one also claims a plain one
+  uint64_t built;
+  uint64_t failed;                              // while being built
+  std::array<int64_t, kBuildSteps> build_time;  // nanoseconds, of those built
+  uint64_t zygotes_started;
+  uint64_t forks;  // that zygotes were asked for
+};
+
+inline constexpr int kMaxKinds = 1 + kMaxWarm;  // plain ones, then those of each warm program
+
+struct PoolReport {
+  uint32_t version;
+  uint32_t type;  // ReplyType kPool
+  uint32_t kind_count;
+  uint32_t unused;
+  std::array<PoolKind, kMaxKinds> kinds;
+};
 
 // The payload: a memfd that the launcher passes on unread. pid 1 of the sandbox, confined, reads
 // it. PayloadHeader, then argc + envc strings, then per file a PayloadFile, its path and, for
@@ -184,7 +224,8 @@ struct PayloadFile {
 };
 
 static_assert(std::is_trivially_copyable_v<Setup> && std::is_trivially_copyable_v<Request> &&
-              std::is_trivially_copyable_v<Reply> && std::is_trivially_copyable_v<Ready>);
+              std::is_trivially_copyable_v<Reply> && std::is_trivially_copyable_v<Ready> &&
+              std::is_trivially_copyable_v<PoolReport>);
 
 // The steps of building and running a sandbox, in their order, for error messages.
 enum class Step : uint32_t {

@@ -5,7 +5,7 @@ import socket
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service import running
+from service import eventually, running
 
 
 def metrics(service):
@@ -91,3 +91,37 @@ def test_otherAddressOfTheMachine_isNotFromHere():
             assert created.get("/metrics").status == status
             created.host = "127.0.0.1"
             assert created.get("/metrics").status == 200
+
+
+def test_pool_isSeenFromOutside(own):
+    """Parked sandboxes, what jobs found, and what making them took."""
+    def parked(kind):
+        return metrics(own).get(("sandbox_pool", (("kind", kind), ("state", "parked"))), 0)
+
+    eventually(lambda: parked("plain") > 0, what="parked plain sandboxes")
+    own.run("print(1)")  # a warm program is on its way from now on at the latest
+    eventually(lambda: parked("python") > 0, what="parked Python processes")
+    before = metrics(own)
+    jobs = 5
+    for _ in range(jobs):
+        own.run("print(1)")
+    after = metrics(own)
+
+    def claims(kind):
+        return {found: grown(before, after, "sandbox_pool_claims_total", kind=kind, found=found)
+                for found in ("parked", "building", "none")}
+
+    assert sum(claims("python").values()) == jobs
+    assert claims("python")["parked"] > 0
+    # Only those that found no Python process look further.
+    assert sum(claims("plain").values()) == claims("python")["none"]
+    eventually(lambda: grown(before, metrics(own), "sandbox_pool_built_total", kind="python") > 0,
+               what="a new one in the place of one that was used")
+    after = metrics(own)
+    for step in ("process", "view", "fork"):
+        took = after[("sandbox_pool_build_seconds_total", (("kind", "python"), ("step", step)))]
+        assert 0 < took < 60, step
+    assert after[("sandbox_zygotes", (("kind", "python"),))] == 1
+    assert after[("sandbox_zygotes_started_total", (("kind", "python"),))] >= 1
+    built = after[("sandbox_pool_built_total", (("kind", "python"),))]
+    assert after[("sandbox_zygote_forks_total", (("kind", "python"),))] >= built

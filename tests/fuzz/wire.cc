@@ -49,6 +49,9 @@ FUZZ(wire, input) {
   if (refusal == 0 && request.type == static_cast<uint32_t>(wire::RequestType::kSignal)) {
     MUST(fd_count == 0 && request.detail >= 1 && request.detail <= 31);
   }
+  if (refusal == 0 && request.type != static_cast<uint32_t>(wire::RequestType::kRun)) {
+    MUST(request.type <= static_cast<uint32_t>(wire::RequestType::kPool) && fd_count == 0);
+  }
 
   wire::Setup setup{};
   std::memcpy(&setup, bytes.data(), std::min(bytes.size(), sizeof(setup)));

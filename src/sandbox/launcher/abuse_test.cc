@@ -215,6 +215,21 @@ class LauncherAbuse : public ::testing::Test {
     return reply;
   }
 
+  wire::PoolReport ReceivePool() const {
+    wire::PoolReport report{};
+    int fds[linux::kMaxMessageFds];
+    int count = 0;
+    pollfd polled{launcher_.socket.get(), POLLIN, 0};
+    EXPECT_EQ(::poll(&polled, 1, kDeadlineMs), 1) << "no report";
+    EXPECT_EQ(linux::ReceiveMessage(launcher_.socket.get(), &report, sizeof(report), fds, &count,
+                                    MSG_DONTWAIT),
+              static_cast<ssize_t>(sizeof(report)));
+    EXPECT_EQ(report.version, wire::kVersion);
+    EXPECT_EQ(report.type, static_cast<uint32_t>(wire::ReplyType::kPool));
+    EXPECT_EQ(count, 0);
+    return report;
+  }
+
   Reply Ask(const Request& request, const std::vector<int>& fds, int* files = nullptr) const {
     EXPECT_TRUE(Send(request, fds));
     return Receive(files);
@@ -433,6 +448,47 @@ TEST_F(LauncherAbuse, SignalsReachOnlyProgramsThatAreFed) {
   EXPECT_EQ(reply.wait_status, 0);
 }
 
+TEST_F(LauncherAbuse, WhoAsksForThePoolIsToldOfItWithoutItsDescriptors) {
+  Request pool{};
+  pool.version = wire::kVersion;
+  pool.type = static_cast<uint32_t>(wire::RequestType::kPool);
+  ExpectRefused(Ask(pool, {payload_.get()}), 0, EINVAL, "a descriptor");
+  EXPECT_EQ(Ask(Honest(15), Standard()).flags, uint32_t{wire::kHasStatus});
+  ASSERT_TRUE(Send(pool, {}));
+  const wire::PoolReport report = ReceivePool();
+  EXPECT_EQ(report.kind_count, 1U);
+  EXPECT_EQ(report.kinds[0].parked, 0U);
+  EXPECT_EQ(report.kinds[0].claims, (std::array<uint64_t, wire::kFounds>{0, 0, 1}));
+  EXPECT_EQ(report.kinds[0].built, 3U);  // the two that tried the limits, and the job's
+  for (const wire::BuildStep step : {wire::BuildStep::kProcess, wire::BuildStep::kView}) {
+    EXPECT_GT(report.kinds[0].build_time[static_cast<size_t>(step)], 0);
+  }
+}
+
+// One answer may stand for several.
+TEST_F(LauncherAbuse, AFloodOfQuestionsAboutThePoolStallsNothing) {
+  Request pool{};
+  pool.version = wire::kVersion;
+  pool.type = static_cast<uint32_t>(wire::RequestType::kPool);
+  int sent = 0;
+  while (sent < 100'000 && Send(pool, {}, MSG_DONTWAIT)) {
+    ++sent;
+  }
+  EXPECT_EQ(errno, EAGAIN);
+  EXPECT_LT(sent, 100'000);
+  while (!Send(Honest(17), Standard(), MSG_DONTWAIT)) {
+    ReceivePool();
+  }
+  Reply reply{};
+  do {
+    pollfd polled{launcher_.socket.get(), POLLIN, 0};
+    ASSERT_EQ(::poll(&polled, 1, kDeadlineMs), 1) << "no reply";
+    ASSERT_GT(::recv(launcher_.socket.get(), &reply, sizeof(reply), 0), 0);
+  } while (reply.type == static_cast<uint32_t>(wire::ReplyType::kPool));
+  EXPECT_EQ(reply.id, 17U);
+  EXPECT_EQ(reply.flags, uint32_t{wire::kHasStatus});
+}
+
 // What could change while pid 1 reads it is refused; so shrinking it is impossible.
 TEST_F(LauncherAbuse, AMemfdThatCouldShrinkIsRefused) {
   for (const int seals :
@@ -529,6 +585,10 @@ TEST_F(LauncherAbuse, RandomMessagesAreRefusedOrHarmless) {
       continue;  // honest enough to run: tried elsewhere
     }
     ASSERT_TRUE(Send(request, fds));
+    if (request.type == static_cast<uint32_t>(wire::RequestType::kPool) && fds.empty()) {
+      ReceivePool();
+      continue;
+    }
     if (request.type != static_cast<uint32_t>(wire::RequestType::kKill) || !fds.empty() ||
         request.version != wire::kVersion) {
       const Reply reply = Receive();

@@ -86,7 +86,8 @@ int CheckRequest(const wire::Request& request, size_t size, int fd_count) {
   if (size != wire::SizeOf(request) || request.version != wire::kVersion) {
     return EPROTO;
   }
-  if (request.type == static_cast<uint32_t>(RequestType::kKill)) {
+  if (request.type == static_cast<uint32_t>(RequestType::kKill) ||
+      request.type == static_cast<uint32_t>(RequestType::kPool)) {
     return fd_count == 0 ? 0 : EINVAL;
   }
   if (request.type == static_cast<uint32_t>(RequestType::kSignal)) {

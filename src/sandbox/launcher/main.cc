@@ -48,6 +48,7 @@ bool g_blocked = false;  // sandboxd does not read its replies
 wire::Reply g_refusal;   // waits to be sent when g_has_refusal
 bool g_has_refusal = false;
 uint32_t g_told_quarantined = 0;  // what sandboxd knows
+bool g_pool_asked = false;        // and not answered yet
 
 int64_t Now() {
   timespec ts{};
@@ -139,6 +140,20 @@ void SendRefusal() {
   g_has_refusal = !Send(g_refusal, nullptr, 0);
 }
 
+// One answer for all that ask before it can be sent.
+void SendPool() {
+  wire::PoolReport report{};
+  report.version = wire::kVersion;
+  report.type = static_cast<uint32_t>(wire::ReplyType::kPool);
+  g_pool.Report(&report);
+  g_blocked = !linux::SendMessage(kSocket, &report, sizeof(report), nullptr, 0, MSG_DONTWAIT) &&
+              errno == EAGAIN;
+  g_pool_asked = g_blocked;
+  if (g_blocked) {
+    Await(EPOLLOUT);
+  }
+}
+
 // Refusals are sent before the next request is taken: there is one at most.
 void Refuse(uint64_t id, int error) {
   g_refusal = {};
@@ -166,6 +181,9 @@ void SendOutcomes() {
     news.version = wire::kVersion;
     news.id = wire::kNoRun;
     Send(news, nullptr, 0);
+  }
+  if (!g_blocked && g_pool_asked) {
+    SendPool();
   }
 }
 
@@ -238,6 +256,8 @@ bool HandleRequest(int64_t now) {
     HandleKill(request, now);
   } else if (request.type == static_cast<uint32_t>(wire::RequestType::kSignal)) {
     HandleSignal(request);
+  } else if (request.type == static_cast<uint32_t>(wire::RequestType::kPool)) {
+    g_pool_asked = true;
   } else if (!CheckDescriptors(request, fds, claim.fd_count)) {
     Refuse(request.id, EBADF);
   } else {

@@ -78,10 +78,10 @@ bool Pool::Init(Context* context, int epoll) {
   closer_ = StartCloser();
   int number = 0;
   for (Sandbox& sandbox : sandboxes_) {
-    sandbox.Init(context, number++, epoll, closer_.get());
+    sandbox.Init(context, number++, epoll, closer_.get(), &tallies_);
   }
   for (size_t i = 0; i < zygotes_.size(); ++i) {
-    zygotes_[i].Init(context, number++, epoll, closer_.get());
+    zygotes_[i].Init(context, number++, epoll, closer_.get(), &tallies_);
     warm_[i / 2].zygotes[i % 2] = &zygotes_[i];
   }
   return closer_.valid();
@@ -205,10 +205,20 @@ Sandbox* Pool::FindClaimable(Role role, uint32_t kind) {
   return building;
 }
 
+// Counts what is found.
+Sandbox* Pool::Take(Role role, uint32_t kind) {
+  Sandbox* sandbox = FindClaimable(role, kind);
+  const wire::Found found = sandbox == nullptr                   ? wire::Found::kNone
+                            : sandbox->state() == State::kParked ? wire::Found::kParked
+                                                                 : wire::Found::kBuilding;
+  ++claims_[role == Role::kPlain ? 0 : 1 + kind][static_cast<size_t>(found)];
+  return sandbox;
+}
+
 Sandbox* Pool::Claimable(uint32_t warm, int64_t now) {
   last_claim_ = now;
   if (warm != 0) {
-    Sandbox* sandbox = FindClaimable(Role::kWarm, warm - 1);
+    Sandbox* sandbox = Take(Role::kWarm, warm - 1);
     if (sandbox == nullptr || sandbox->state() != State::kParked) {
       warm_[warm - 1].busy_until = now + kBusy;
     }
@@ -216,7 +226,7 @@ Sandbox* Pool::Claimable(uint32_t warm, int64_t now) {
       return sandbox;
     }
   }
-  if (Sandbox* sandbox = FindClaimable(Role::kPlain, 0)) {
+  if (Sandbox* sandbox = Take(Role::kPlain, 0)) {
     return sandbox;
   }
   Sandbox* fresh = FindFree();
@@ -250,6 +260,26 @@ int64_t Pool::NextTick(int64_t now) const {
     next = Serves(kind) || next_try <= now ? next : std::min(next, next_try);
   }
   return next;
+}
+
+void Pool::Report(wire::PoolReport* report) const {
+  report->kind_count = 1 + context_->setup.warm_count;
+  for (uint32_t i = 0; i < report->kind_count; ++i) {
+    wire::PoolKind& kind = report->kinds[i];
+    for (const Sandbox& sandbox : sandboxes()) {
+      if (i == 0 ? IsSpare(sandbox, Role::kPlain, 0) : IsSpare(sandbox, Role::kWarm, i - 1)) {
+        ++(sandbox.state() == State::kParked ? kind.parked : kind.building);
+      }
+    }
+    kind.zygotes = i > 0 && Serves(i - 1) ? 1 : 0;
+    kind.claims = claims_[i];
+    const Tally& tally = tallies_[i];
+    kind.built = tally.built;
+    kind.failed = tally.failed;
+    kind.build_time = tally.build_time;
+    kind.zygotes_started = tally.zygotes_started;
+    kind.forks = tally.forks;
+  }
 }
 
 void Pool::Discard(int64_t now) {

@@ -40,6 +40,9 @@ class Pool {
   void Tick(int64_t now);
   int64_t NextTick(int64_t now) const;
 
+  // What is there now and has been done so far.
+  void Report(wire::PoolReport* report) const;
+
   void Discard(int64_t now);
   bool busy() const;
 
@@ -60,12 +63,15 @@ class Pool {
   uint32_t Spare(Sandbox::Role role, uint32_t kind) const;
   Sandbox* FindClaimable(Sandbox::Role role, uint32_t kind);
   Sandbox* FindFree();
+  Sandbox* Take(Sandbox::Role role, uint32_t kind);
 
   Context* context_ = nullptr;
   std::array<Sandbox, wire::kMaxSandboxes> sandboxes_;
   size_t used_ = 1;
   std::array<Sandbox, wire::kMaxZygotes> zygotes_;
   std::array<Warm, wire::kMaxWarm> warm_;
+  Tallies tallies_{};
+  std::array<std::array<uint64_t, wire::kFounds>, wire::kMaxKinds> claims_{};
   base::UniqueFd closer_;
   int64_t last_claim_ = 0;
   int64_t last_answer_ = 0;

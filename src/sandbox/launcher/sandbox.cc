@@ -39,11 +39,21 @@ constexpr int64_t kZygoteTasks = 32;
 
 }  // namespace
 
-void Sandbox::Init(Context* context, int index, int epoll, int closer) {
+void Sandbox::Init(Context* context, int index, int epoll, int closer, Tallies* tallies) {
   context_ = context;
   index_ = index;
   epoll_ = epoll;
   closer_ = closer;
+  tallies_ = tallies;
+}
+
+Tally& Sandbox::tally() const {
+  return (*tallies_)[role_ == Role::kPlain ? 0 : 1 + kind_];
+}
+
+void Sandbox::EndStep(wire::BuildStep step, int64_t now) {
+  build_time_[static_cast<size_t>(step)] = now - step_since_;
+  step_since_ = now;
 }
 
 void Sandbox::Watch(int fd, Source source) const {
@@ -101,6 +111,9 @@ bool Sandbox::Build(Role role, uint32_t kind, Sandbox* zygote, int64_t now) {
   cpu_before_ = 0;
   main_cpu_ = 0;
   main_rss_ = 0;
+  build_time_ = {};
+  step_since_ = now;
+  tally().zygotes_started += role == Role::kZygote ? 1 : 0;
   state_ = State::kBuilding;
   deadline_ = now + kBuildDeadline;
   next_tick_ = deadline_;
@@ -194,6 +207,7 @@ void Sandbox::OnBuilt(int64_t now) {
        !context_->cgroups.SetTasks(leaf_, kZygoteTasks))) {
     return Fail(Step::kCgroupLimits, errno, now);
   }
+  EndStep(wire::BuildStep::kProcess, now);
   const ControlType go = ControlType::kGo;
   const int payload = role_ == Role::kZygote ? context_->warm_payloads[kind_].get() : -1;
   if (!linux::SendMessage(control_.get(), &go, sizeof(go), &payload, payload < 0 ? 0 : 1,
@@ -233,6 +247,7 @@ void Sandbox::OnControl(int64_t now) {
       if (state_ != State::kBuilding || !(box_.valid() || user_namespace_.valid())) {
         return Fail(Step::kInitLost, EPROTO, now);
       }
+      EndStep(wire::BuildStep::kFork, now);
       Park(now);
       break;
     case ControlType::kStarted:
@@ -275,6 +290,7 @@ void Sandbox::OnReady(base::UniqueFd* fds, int fd_count, int64_t now) {
   if (state_ != State::kBuilding || fd_count != wanted || box_.valid() || user_namespace_.valid()) {
     return Fail(Step::kInitLost, EPROTO, now);
   }
+  EndStep(wire::BuildStep::kView, now);
   switch (role_) {
     case Role::kPlain:
       box_ = std::move(fds[0]);
@@ -295,6 +311,12 @@ void Sandbox::OnReady(base::UniqueFd* fds, int fd_count, int64_t now) {
 
 void Sandbox::Park(int64_t now) {
   state_ = State::kParked;
+  if (role_ != Role::kZygote) {
+    ++tally().built;
+    for (size_t i = 0; i < build_time_.size(); ++i) {
+      tally().build_time[i] += build_time_[i];
+    }
+  }
   zygote_ = nullptr;
   build_failed_ = false;
   next_tick_ = INT64_MAX;
@@ -329,6 +351,7 @@ bool Sandbox::AskForFork(const base::UniqueFd* fds, int fd_count) {
     ++request.groups;
   }
   ++zygote_->forks_;
+  ++tally().forks;
   return linux::SendMessage(zygote_->control_.get(), &request, sizeof(request), sent, count,
                             MSG_DONTWAIT);
 }
@@ -337,6 +360,7 @@ void Sandbox::Fail(Step step, int error, int64_t now) {
   if (state_ == State::kEnding || state_ == State::kRemoving) {
     return;  // what breaks off while everything is being killed is no fault
   }
+  tally().failed += state_ == State::kBuilding ? 1 : 0;
   const bool fork_failed = zygote_ != nullptr && zygote_->state_ == State::kParked &&
                            zygote_->generation_ == zygote_generation_;
   if (fork_failed) {

@@ -24,6 +24,18 @@ struct Claim {
   int fd_count = 0;
 };
 
+// What sandboxes of one kind have been through, for wire::PoolKind.
+struct Tally {
+  uint64_t built = 0;
+  uint64_t failed = 0;
+  std::array<int64_t, wire::kBuildSteps> build_time{};
+  uint64_t zygotes_started = 0;
+  uint64_t forks = 0;
+};
+
+// By kind: plain ones, then those of each warm program.
+using Tallies = std::array<Tally, wire::kMaxKinds>;
+
 // What a builder tells before it ends.
 struct BuilderReport {
   wire::Step step;
@@ -47,8 +59,8 @@ class Sandbox {
   // What the loop must watch for: the descriptors may be -1.
   enum Source : uint32_t { kBuilder = 0, kControl = 1, kProcess = 2 };
 
-  // `closer`: a socket to a process that closes what it is sent (pool.cc).
-  void Init(Context* context, int index, int epoll, int closer);
+  // `closer`: a socket to a process that closes what it is sent (pool.cc). `tallies` outlives it.
+  void Init(Context* context, int index, int epoll, int closer, Tallies* tallies);
 
   // kFree -> kBuilding. Forks the builder: a child that makes the cgroup, enters it (which may
   // stall), and clones pid 1 from within, so that nothing ever migrates while a job waits.
@@ -128,6 +140,8 @@ class Sandbox {
   [[noreturn]] void BuilderMain(int control, int report);
   void OnBuilt(int64_t now);
   void OnControl(int64_t now);
+  void EndStep(wire::BuildStep step, int64_t now);
+  Tally& tally() const;
   void OnReady(base::UniqueFd* fds, int fd_count, int64_t now);
   void Park(int64_t now);
   bool AskForFork(const base::UniqueFd* fds, int fd_count);
@@ -147,6 +161,7 @@ class Sandbox {
   int index_ = 0;
   int epoll_ = -1;
   int closer_ = -1;
+  Tallies* tallies_ = nullptr;
   State state_ = State::kFree;
   Role role_ = Role::kPlain;
   uint32_t kind_ = 0;
@@ -171,6 +186,8 @@ class Sandbox {
   linux::CgroupLeaf leaf_;
   wire::Reply reply_{};
   std::array<base::UniqueFd, wire::kMaxCollect> collected_;
+  int64_t step_since_ = 0;  // of building
+  std::array<int64_t, wire::kBuildSteps> build_time_{};
   int64_t run_since_ = 0;
   int64_t deadline_ = 0;  // of the current state
   int64_t next_tick_ = INT64_MAX;
