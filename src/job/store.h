@@ -91,8 +91,9 @@ class KeyStore;
 
 // All methods are called on the event loop's thread, return at once, and answer through their
 // callback on that thread, exactly once and never from within the call. Errors: kUnavailable when
-// the storage fails or is away (trying again later makes sense), others as named below. Callbacks
-// still pending when the store is destroyed are dropped.
+// the storage fails or is away (trying again later makes sense), others as named below. A call sees
+// what was answered before it was made; of calls that are under way together no order is promised.
+// Callbacks still pending when the store is destroyed are dropped.
 class Store {
  public:
   template <typename T>
@@ -156,6 +157,8 @@ class Store {
   // Handles expired leases and removes finished jobs past their TTL; call it every second or so.
   virtual void Sweep(Callback<void> done) = 0;
 
+  // Does not wait for what other calls write. kUnavailable: what was written last failed, or takes
+  // longer than it ever should.
   virtual void Stats(Callback<StoreStats> done) = 0;
 
   // Calls `changed` (with the job's id) after each change of status of that job, until the returned

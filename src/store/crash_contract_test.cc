@@ -207,6 +207,7 @@ TEST_P(CrashContract, CompetingWorkersGiveEachJobOneResult) {
     store_->Submit(j, job::Durability::kAtOnce,
                    [](auto result) { EXPECT_TRUE(result.has_value()); });
   }
+  Sync();
   ExpectStats(kJobs, 0);
   std::mt19937 random(7);
   std::map<std::string, std::string> results;  // of each job, who finished it

@@ -181,6 +181,7 @@ TEST_P(QueueContract, EveryJobIsLeasedOnceWhateverTheTenants) {
     store_->Submit(JobOf("t" + std::to_string(i * i % 17), std::to_string(i), i % 21 - 10),
                    job::Durability::kAtOnce, [](auto result) { EXPECT_TRUE(result.has_value()); });
   }
+  Sync();
   ExpectStats(kJobs, 0);
   std::set<std::string> ids;
   for (;;) {

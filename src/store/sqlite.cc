@@ -3,16 +3,19 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <exception>
-#include <mutex>
-#include <thread>
+#include <optional>
 #include <utility>
 
+#include "base/time.h"
 #include "base/unique_fd.h"
+#include "store/batch_thread.h"
 #include "store/local_keys.h"
 #include "store/output_log.h"
+#include "store/sqlite_connection.h"
 #include "store/sqlite_jobs.h"
+#include "store/sqlite_reads.h"
+#include "store/sqlite_schema.h"
 #include "store/stores.h"
 #include "store/watch_list.h"
 
@@ -21,20 +24,25 @@ namespace {
 
 using base::Result;
 
-// Requests of clients that wait for the thread; more are refused. Those of workers are bounded by
-// the number of jobs that run, and are never refused, for they end leases.
+// Requests of clients that wait for a thread, each of the two; more are refused. Those of workers
+// are bounded by the number of jobs that run, and are never refused, for they end leases.
 constexpr size_t kMaxWaiting = 4096;
 
-// Work for the thread: one transaction holds many.
+// How long the thread that writes may be at one batch until the store counts as away.
+constexpr base::Nanos kPatience = 10 * base::kSecond;
+
+// When a write is to be durable: always when it is answered, with the next that is, or as the first
+// if it leases a job that is.
+enum class Synced { kAlways, kNever, kIfDurableQueued };
+
+// Work for a thread that has a Source: SqliteJobs or SqliteReads.
+template <typename Source>
 class Task {
  public:
   virtual ~Task() = default;
 
-  // On the thread, before Work. Whether what it does is to be durable when it is answered.
-  virtual bool IsDurable(const SqliteJobs& jobs) const = 0;
-
   // On the thread. False: its writes are to be undone.
-  virtual bool Work(SqliteJobs& jobs) = 0;
+  virtual bool Work(Source& source) = 0;
 
   // After Work or instead of it: the transaction failed.
   virtual void Fail(const base::Error& error) = 0;
@@ -43,22 +51,14 @@ class Task {
   virtual void Answer() = 0;
 };
 
-enum class Synced { kAlways, kNever, kIfDurableQueued };
-
-template <typename T, typename F>
-class TaskOf final : public Task {
+template <typename Source, typename T, typename F>
+class TaskOf final : public Task<Source> {
  public:
-  TaskOf(Synced synced, F work, job::Store::Callback<T> done)
-      : synced_(synced), work_(std::move(work)), done_(std::move(done)) {}
+  TaskOf(F work, job::Store::Callback<T> done) : work_(std::move(work)), done_(std::move(done)) {}
 
-  bool IsDurable(const SqliteJobs& jobs) const override {
-    return synced_ == Synced::kAlways ||
-           (synced_ == Synced::kIfDurableQueued && jobs.HasDurableQueued());
-  }
-
-  bool Work(SqliteJobs& jobs) override {
+  bool Work(Source& source) override {
     try {
-      result_ = work_(jobs);
+      result_ = work_(source);
     } catch (const std::exception& e) {
       result_ = base::Internal(std::string("store: ") + e.what());
     }
@@ -70,65 +70,103 @@ class TaskOf final : public Task {
   void Answer() override { done_(std::move(result_)); }
 
  private:
-  const Synced synced_;
   F work_;
   job::Store::Callback<T> done_;
   Result<T> result_ = base::Internal("store: not done");
 };
 
-using Tasks = std::vector<std::unique_ptr<Task>>;
+struct Write {
+  Synced synced;
+  std::unique_ptr<Task<SqliteJobs>> task;
+};
+
+using Writes = std::vector<Write>;
+using Read = std::unique_ptr<Task<SqliteReads>>;
+
+// What a batch of writes has come to.
+struct Written {
+  Events events;
+  job::StoreStats stats;
+  std::optional<base::Error> failure;  // of the whole batch
+};
 
 base::Error Unavailable(base::Error error) {
   error.kind = base::ErrorKind::kUnavailable;
   return error;
 }
 
-// Does the tasks in one transaction. The answers are right when this returns.
-Events RunBatch(SqliteJobs& jobs, const Tasks& tasks) {
-  const auto fail_all = [&](const base::Error& error) {
-    jobs.Rollback();
-    for (const auto& task : tasks) {
-      task->Fail(Unavailable(error));
-    }
-    return Events();
-  };
-  const bool durable = std::any_of(tasks.begin(), tasks.end(),
-                                   [&](const auto& task) { return task->IsDurable(jobs); });
-  if (Result<void> begun = jobs.Begin(durable); !begun) {
-    return fail_all(begun.error());
-  }
-  for (const auto& task : tasks) {
-    Result<void> marked = jobs.SetMark();
-    if (marked) {
-      marked = task->Work(jobs) ? jobs.KeepMark() : jobs.RollbackToMark();
-    }
-    if (!marked) {
-      return fail_all(marked.error());
-    }
-  }
-  Result<Events> events = jobs.Commit();
-  return events ? std::move(*events) : fail_all(events.error());
+bool IsDurable(const Write& write, const SqliteJobs& jobs) {
+  return write.synced == Synced::kAlways ||
+         (write.synced == Synced::kIfDurableQueued && jobs.HasDurableQueued());
 }
+
+// Does one task within the transaction; what it wrote is undone when it answers an error.
+Result<void> RunOne(SqliteJobs& jobs, const Write& write) {
+  Result<void> marked = jobs.SetMark();
+  if (marked) {
+    marked = write.task->Work(jobs) ? jobs.KeepMark() : jobs.RollbackToMark();
+  }
+  return marked;
+}
+
+// Does the writes in one transaction. The answers are right when this returns.
+Result<Events> RunBatch(SqliteJobs& jobs, const Writes& writes) {
+  const bool durable = std::any_of(writes.begin(), writes.end(),
+                                   [&](const Write& write) { return IsDurable(write, jobs); });
+  Result<void> done = jobs.Begin(durable);
+  if (done && writes.size() == 1) {  // its mark is the transaction
+    if (!writes.front().task->Work(jobs)) {
+      jobs.Rollback();
+      return Events();
+    }
+  } else {
+    for (auto write = writes.begin(); done && write != writes.end(); ++write) {
+      done = RunOne(jobs, *write);
+    }
+  }
+  if (!done) {
+    return done.error();
+  }
+  return jobs.Commit();
+}
+
+Written RunWrites(SqliteJobs& jobs, const Writes& writes) {
+  Written written;
+  if (Result<Events> events = RunBatch(jobs, writes)) {
+    written.events = std::move(*events);
+  } else {
+    jobs.Rollback();
+    written.failure = Unavailable(events.error());
+    for (const Write& write : writes) {
+      write.task->Fail(*written.failure);
+    }
+  }
+  written.stats = jobs.Stats();
+  return written;
+}
+
+// A connection of its own for what is only read: a poll waits for no commit.
+struct Reader {
+  std::unique_ptr<Connection> db;
+  SqliteReads reads;
+};
 
 class SqliteStore final : public job::Store, public job::KeyStore, public job::DeliveryStore {
  public:
-  SqliteStore(base::UniqueFd lock, std::unique_ptr<SqliteJobs> jobs, Post post, Clock clock)
+  SqliteStore(base::UniqueFd lock, std::unique_ptr<SqliteJobs> jobs, std::unique_ptr<Reader> reader,
+              Post post, Clock clock)
       : lock_(std::move(lock)),
         jobs_(std::move(jobs)),
+        reader_(std::move(reader)),
         post_(std::move(post)),
         output_(post_, clock ? clock : base::MonotonicNow),
         rates_(post_, clock ? std::move(clock) : base::MonotonicNow),
-        thread_([this] { Run(); }) {}
+        stats_(jobs_->Stats()),
+        writing_([this](Writes writes) { HandleWrites(std::move(writes)); }),
+        reading_([this](std::vector<Read> reads) { HandleReads(std::move(reads)); }) {}
 
   // Finishes what is waiting, so that a result handed over just before is not lost; drops answers.
-  ~SqliteStore() override {
-    {
-      const std::lock_guard<std::mutex> guard(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_one();
-    thread_.join();
-  }
+  ~SqliteStore() override = default;
 
   void Submit(job::Job job, job::Durability durability, Callback<void> done) override {
     if (IsFull()) {
@@ -148,14 +186,13 @@ class SqliteStore final : public job::Store, public job::KeyStore, public job::D
   }
 
   void Get(std::string id, Callback<job::Job> done) override {
-    EnqueueUnlessFull<job::Job>(
-        Synced::kNever, [id = std::move(id)](SqliteJobs& jobs) { return jobs.Get(id); },
-        std::move(done));
+    EnqueueRead<job::Job>([id = std::move(id)](SqliteReads& reads) { return reads.Get(id); },
+                          std::move(done));
   }
 
   void List(job::ListQuery query, Callback<job::ListPage> done) override {
-    EnqueueUnlessFull<job::ListPage>(
-        Synced::kNever, [query = std::move(query)](SqliteJobs& jobs) { return jobs.List(query); },
+    EnqueueRead<job::ListPage>(
+        [query = std::move(query)](SqliteReads& reads) { return reads.List(query); },
         std::move(done));
   }
 
@@ -229,9 +266,12 @@ class SqliteStore final : public job::Store, public job::KeyStore, public job::D
   }
 
   void Stats(Callback<job::StoreStats> done) override {
-    Enqueue<job::StoreStats>(
-        Synced::kNever, [](SqliteJobs& jobs) { return Result<job::StoreStats>(jobs.Stats()); },
-        std::move(done));
+    // As the last batch left it: a probe of health is not to wait behind large results.
+    post_([this, alive = std::weak_ptr<bool>(alive_), done = std::move(done)] {
+      if (!alive.expired()) {
+        done(LastStats());
+      }
+    });
   }
 
   WatchHandle Watch(std::string id, std::function<void()> changed) override {
@@ -308,27 +348,44 @@ class SqliteStore final : public job::Store, public job::KeyStore, public job::D
   }
 
  private:
-  bool IsFull() {
-    const std::lock_guard<std::mutex> guard(mutex_);
-    return waiting_.size() >= kMaxWaiting;
-  }
+  bool IsFull() const { return writes_ >= kMaxWaiting; }
 
   template <typename T, typename F>
   void EnqueueUnlessFull(Synced synced, F work, Callback<T> done) {
     if (IsFull()) {
-      return Refuse<T>({base::ErrorKind::kUnavailable, "the store is busy", 0}, std::move(done));
+      return Refuse<T>(Busy(), std::move(done));
     }
     Enqueue<T>(synced, std::move(work), std::move(done));
   }
 
   template <typename T, typename F>
   void Enqueue(Synced synced, F work, Callback<T> done) {
-    auto task = std::make_unique<TaskOf<T, F>>(synced, std::move(work), std::move(done));
-    {
-      const std::lock_guard<std::mutex> guard(mutex_);
-      waiting_.push_back(std::move(task));
+    if (writes_++ == 0) {
+      writing_since_ = base::MonotonicNow();
     }
-    wake_.notify_one();
+    writing_.Add(
+        {synced, std::make_unique<TaskOf<SqliteJobs, T, F>>(std::move(work), std::move(done))});
+  }
+
+  template <typename T, typename F>
+  void EnqueueRead(F work, Callback<T> done) {
+    if (reads_ >= kMaxWaiting) {
+      return Refuse<T>(Busy(), std::move(done));
+    }
+    ++reads_;
+    reading_.Add(std::make_unique<TaskOf<SqliteReads, T, F>>(std::move(work), std::move(done)));
+  }
+
+  static base::Error Busy() { return {base::ErrorKind::kUnavailable, "the store is busy", 0}; }
+
+  Result<job::StoreStats> LastStats() const {
+    if (failure_) {
+      return *failure_;
+    }
+    if (writes_ > 0 && base::MonotonicNow() - writing_since_ > kPatience) {
+      return base::Error{base::ErrorKind::kUnavailable, "the database does not answer", 0};
+    }
+    return stats_;
   }
 
   template <typename T>
@@ -340,54 +397,72 @@ class SqliteStore final : public job::Store, public job::KeyStore, public job::D
     });
   }
 
-  // The thread. While one transaction is being made durable, requests gather for the next: the
-  // slower the disk, the larger the batches.
-  void Run() {
-    std::unique_lock<std::mutex> guard(mutex_);
-    for (;;) {
-      wake_.wait(guard, [&] { return stopping_ || !waiting_.empty(); });
-      if (waiting_.empty()) {
+  // On the thread that writes. While one transaction is being made durable, requests gather for the
+  // next.
+  void HandleWrites(Writes batch) {
+    Written written = RunWrites(*jobs_, batch);
+    // The tasks are moved, so that the callbacks are destroyed on the loop's thread.
+    post_([this, alive = std::weak_ptr<bool>(alive_),
+           writes = std::make_shared<Writes>(std::move(batch)), written = std::move(written)] {
+      if (alive.expired()) {
         return;
       }
-      auto tasks = std::make_shared<Tasks>(std::exchange(waiting_, {}));
-      guard.unlock();
-      Events events = RunBatch(*jobs_, *tasks);
-      // The tasks are moved, so that the callbacks are destroyed on the loop's thread.
-      post_([this, alive = std::weak_ptr<bool>(alive_), tasks = std::move(tasks),
-             events = std::move(events)] {
-        if (!alive.expired()) {
-          output_.Deliver();
+      writes_ -= writes->size();
+      writing_since_ = base::MonotonicNow();
+      stats_ = written.stats;
+      failure_ = written.failure;
+      output_.Deliver();
+      if (!alive.expired()) {
+        output_.Follow(written.events);  // before the answers: what they start may write at once
+      }
+      for (const Write& write : *writes) {
+        if (alive.expired()) {
+          return;
         }
-        if (!alive.expired()) {
-          output_.Follow(events);  // before the answers: what they start may write at once
-        }
-        for (const auto& task : *tasks) {
-          if (alive.expired()) {
-            return;
-          }
-          task->Answer();
-        }
-        if (!alive.expired()) {
-          watchers_.Notify(events);
-        }
-      });
-      guard.lock();
+        write.task->Answer();
+      }
+      if (!alive.expired()) {
+        watchers_.Notify(written.events);
+      }
+    });
+  }
+
+  // On the thread that reads.
+  void HandleReads(std::vector<Read> batch) {
+    for (const Read& read : batch) {
+      read->Work(reader_->reads);
     }
+    post_([this, alive = std::weak_ptr<bool>(alive_),
+           reads = std::make_shared<std::vector<Read>>(std::move(batch))] {
+      if (!alive.expired()) {
+        reads_ -= reads->size();
+      }
+      for (const Read& read : *reads) {
+        if (alive.expired()) {
+          return;
+        }
+        read->Answer();
+      }
+    });
   }
 
   const base::UniqueFd lock_;
-  const std::unique_ptr<SqliteJobs> jobs_;  // of the thread alone
+  const std::unique_ptr<SqliteJobs> jobs_;  // of the thread that writes
+  const std::unique_ptr<Reader> reader_;    // of the thread that reads; closed first
   const Post post_;
   WatchList watchers_;
   OutputLog output_;
   LocalRates rates_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  Tasks waiting_;          // guarded by mutex_
-  bool stopping_ = false;  // guarded by mutex_
-  std::thread thread_;     // last: starts when all else is there
+  size_t writes_ = 0;              // not answered yet
+  size_t reads_ = 0;               // not answered yet
+  base::Nanos writing_since_ = 0;  // the last answer, or the first write after none was waiting
+  job::StoreStats stats_;          // after the last batch of writes
+  std::optional<base::Error> failure_;  // of that batch
+
+  BatchThread<Write> writing_;  // last: they start when all else is there
+  BatchThread<Read> reading_;
 };
 
 Result<base::UniqueFd> OpenPrivate(const std::string& path) {
@@ -432,8 +507,18 @@ Result<std::unique_ptr<job::Store>> OpenSqliteStore(const std::string& path,
   if (!jobs) {
     return jobs.error();
   }
+  Result<std::unique_ptr<Connection>> db = Connection::OpenForReading(path);
+  if (!db) {
+    return db.error();
+  }
+  if (Result<void> ready = PrepareReading(**db); !ready) {
+    return ready.error();
+  }
+  Connection& reads = **db;
+  auto reader = std::make_unique<Reader>(
+      Reader{std::move(*db), SqliteReads(reads, options, clock ? clock : base::WallNow)});
   return std::unique_ptr<job::Store>(std::make_unique<SqliteStore>(
-      std::move(*lock), std::move(*jobs), std::move(post), std::move(clock)));
+      std::move(*lock), std::move(*jobs), std::move(reader), std::move(post), std::move(clock)));
 }
 
 }  // namespace store

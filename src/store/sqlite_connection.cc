@@ -88,10 +88,17 @@ bool Statement::IsNull(int column) const {
 }
 
 base::Result<std::unique_ptr<Connection>> Connection::Open(const std::string& path) {
+  return OpenAs(path, SQLITE_OPEN_READWRITE);
+}
+
+base::Result<std::unique_ptr<Connection>> Connection::OpenForReading(const std::string& path) {
+  return OpenAs(path, SQLITE_OPEN_READONLY);
+}
+
+base::Result<std::unique_ptr<Connection>> Connection::OpenAs(const std::string& path, int access) {
   sqlite3* db = nullptr;
-  const int code =
-      sqlite3_open_v2(path.c_str(), &db,
-                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &db,
+                                   access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   std::unique_ptr<Connection> connection(new Connection(db));  // closes what a failure leaves
   if (code != SQLITE_OK) {
     base::Error error = SqliteError(db, code);

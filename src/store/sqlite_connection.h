@@ -53,6 +53,11 @@ class Statement {
 class Connection {
  public:
   static base::Result<std::unique_ptr<Connection>> Open(const std::string& path);
+
+  // The same of a database that another connection of this process has open, which must be closed
+  // after this one: for reading alone.
+  static base::Result<std::unique_ptr<Connection>> OpenForReading(const std::string& path);
+
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -72,6 +77,8 @@ class Connection {
 
  private:
   explicit Connection(sqlite3* db) : db_(db) {}
+
+  static base::Result<std::unique_ptr<Connection>> OpenAs(const std::string& path, int access);
 
   sqlite3* db_;
   std::map<std::string_view, sqlite3_stmt*> prepared_;

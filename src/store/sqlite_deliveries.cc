@@ -24,7 +24,7 @@ Result<std::vector<job::Delivery>> SqliteJobs::TakeDue(int max, base::Nanos hold
   }
   std::vector<job::Delivery> taken;
   for (const auto& [id, attempts] : due) {
-    Result<job::Job> job = Get(id);
+    Result<job::Job> job = reads_.Get(id);
     if (job) {  // else it has just expired, or cannot be read: then it is never told
       taken.push_back({std::move(*job), attempts});
     }

@@ -13,14 +13,16 @@
 #include "job/store.h"
 #include "store/sqlite_connection.h"
 #include "store/sqlite_keys.h"
+#include "store/sqlite_reads.h"
 #include "store/stores.h"
 #include "store/watch_list.h"
 
 namespace store {
 
-// The jobs in a SQLite database: what each call of job::Store does, synchronously and within a
-// transaction that the caller begins and commits. Not thread-safe; every method may block on the
-// disk. A method that answers an error may have written before: the caller rolls back to its mark.
+// The jobs in a SQLite database: what each call of job::Store that writes does, synchronously and
+// within a transaction that the caller begins and commits. Not thread-safe; every method may block
+// on the disk. A method that answers an error may have written before: the caller rolls back to its
+// mark.
 class SqliteJobs {
  public:
   // Opens the existing file `path`, brings its schema up to date and counts what it holds.
@@ -40,8 +42,6 @@ class SqliteJobs {
 
   base::Result<void> Submit(const job::Job& job, job::Durability durability);
   base::Result<void> Sync();
-  base::Result<job::Job> Get(const std::string& id);
-  base::Result<job::ListPage> List(const job::ListQuery& query);
   base::Result<std::vector<job::Lease>> LeaseJobs(const std::string& worker, int max);
   base::Result<job::Lease> BeginJob(const std::string& worker, const job::Job& job);
   base::Result<void> Renew(const std::string& id, uint64_t token);
@@ -84,6 +84,7 @@ class SqliteJobs {
         keys_(*db_),
         options_(options),
         clock_(clock ? clock : base::WallNow),
+        reads_(*db_, options, clock_),
         lease_clock_(clock ? clock : base::MonotonicNow) {}
 
   base::Result<void> CountJobs();
@@ -103,7 +104,8 @@ class SqliteJobs {
   std::unique_ptr<Connection> db_;
   SqliteKeys keys_;
   const job::StoreOptions options_;
-  const Clock clock_;        // of the wall
+  const Clock clock_;  // of the wall
+  SqliteReads reads_;
   const Clock lease_clock_;  // starts anew with the machine, as leases do with the process
   job::StoreStats counts_;
   std::set<std::string> fresh_;  // queued jobs that may not be durable yet

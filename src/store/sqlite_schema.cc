@@ -139,6 +139,12 @@ Result<void> PrepareDatabase(Connection& db) {
   return done;
 }
 
+Result<void> PrepareReading(Connection& db) {
+  return db.Execute(
+      "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1024;"
+      " PRAGMA mmap_size = 0;");
+}
+
 Result<void> CheckDatabase(Connection& db) {
   const Result<int64_t> version = Version(db);
   if (!version) {

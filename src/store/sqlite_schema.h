@@ -15,6 +15,9 @@ constexpr int64_t kSchemaVersion = 3;
 // when the database is newer.
 base::Result<void> PrepareDatabase(Connection& db);
 
+// Sets up a connection that only reads the database, which is prepared.
+base::Result<void> PrepareReading(Connection& db);
+
 // Changes nothing: kConflict unless the database has kSchemaVersion.
 base::Result<void> CheckDatabase(Connection& db);
 

@@ -284,6 +284,10 @@ class StoreTest : public testing::TestWithParam<std::string> {
     EXPECT_TRUE(Call<void>([&](auto done) { store_->Sweep(done); }).has_value());
   }
 
+  void Sync() {
+    EXPECT_TRUE(Call<void>([&](auto done) { store_->Sync(done); }).has_value());
+  }
+
   void ExpectStats(int64_t queued, int64_t running) {
     auto stats = Call<job::StoreStats>([&](auto done) { store_->Stats(done); });
     ASSERT_TRUE(stats.has_value());
