@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <list>
+#include <optional>
 #include <string>
 
 #include "job/json.h"
@@ -144,6 +145,33 @@ TEST_P(SqliteStore, ASecondOpenIsAConflict) {
   EXPECT_FAILS(TryOpen(), ErrorKind::kConflict);
   store_.reset();
   EXPECT_TRUE(TryOpen().has_value());
+}
+
+// Another program holds the database: as long as SQLite has patience, then the write fails.
+TEST_P(SqliteStore, ReadsDoNotWaitForWritesAndStatsTellOfOneThatFailed) {
+  ASSERT_TRUE(Submit("first").has_value());
+  auto other = Connection::Open(disk().path());
+  ASSERT_TRUE(other.has_value());
+  ASSERT_TRUE((*other)->Execute("BEGIN IMMEDIATE").has_value());
+  std::optional<base::Result<void>> submitted;
+  store_->Submit(MakeJob("second"), job::Durability::kAtOnce,
+                 [&](const auto& result) { submitted = result; });
+  EXPECT_EQ(Get("first")->status, Status::kQueued);
+  EXPECT_EQ(List({})->jobs.size(), 1U);
+  ExpectStats(1, 0);
+  EXPECT_FALSE(submitted.has_value());
+
+  Sync(ErrorKind::kUnavailable);
+  ASSERT_TRUE(submitted.has_value());
+  EXPECT_EQ(submitted->error().kind, ErrorKind::kUnavailable);
+  const auto stats = Call<job::StoreStats>([&](auto done) { store_->Stats(done); });
+  ASSERT_FALSE(stats.has_value());
+  EXPECT_EQ(stats.error().kind, ErrorKind::kUnavailable);
+  EXPECT_EQ(Get("first")->status, Status::kQueued);
+
+  ASSERT_TRUE((*other)->Execute("ROLLBACK").has_value());
+  ASSERT_TRUE(Submit("second").has_value());
+  ExpectStats(2, 0);
 }
 
 TEST_P(SqliteStore, FilesArePrivate) {

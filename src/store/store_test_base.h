@@ -284,8 +284,13 @@ class StoreTest : public testing::TestWithParam<std::string> {
     EXPECT_TRUE(Call<void>([&](auto done) { store_->Sweep(done); }).has_value());
   }
 
-  void Sync() {
-    EXPECT_TRUE(Call<void>([&](auto done) { store_->Sync(done); }).has_value());
+  // `failure`: what it must fail with; nullopt: it must not.
+  void Sync(std::optional<base::ErrorKind> failure = std::nullopt) {
+    const auto done = Call<void>([&](auto callback) { store_->Sync(callback); });
+    ASSERT_EQ(done.has_value(), !failure.has_value());
+    if (failure) {
+      EXPECT_EQ(done.error().kind, *failure);
+    }
   }
 
   void ExpectStats(int64_t queued, int64_t running) {
