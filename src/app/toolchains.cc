@@ -70,10 +70,13 @@ base::Result<void> ChooseWarm(const Config& config, const language::Registry& la
                         std::find(chosen.begin(), chosen.end(), language.id) != chosen.end();
     if (wanted && language.run.warm && language.available) {
       const std::vector<std::string> argv = language::StepArgv(language.run, language.source, {});
-      native->warm.push_back({language.source, argv, language.run.env, {}, language.id});
-      if (!language.run.preload.empty()) {
-        native->warm.push_back({language.source, argv, language.run.env, language.run.preload,
-                                language.id + "+preload"});
+      native->warm.push_back({language.source, argv, language.run.env, {}, {}, language.id});
+      std::vector<std::string> loaded;
+      for (size_t i = 0; i < language.run.preload.size(); ++i) {
+        const std::vector<std::string>& modules = language.run.preload[i];
+        loaded.insert(loaded.end(), modules.begin(), modules.end());
+        native->warm.push_back({language.source, argv, language.run.env, loaded, modules,
+                                language.id + "+preload" + (i > 0 ? std::to_string(i + 1) : "")});
       }
     }
   }

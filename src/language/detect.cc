@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <optional>
+#include <set>
 #include <sstream>
 
 #include "base/text.h"
@@ -78,16 +80,21 @@ std::optional<std::string> VisiblePath(const std::string& path, const DetectOpti
 
 constexpr int kNoProgram = 127;  // the exit code with which shells and our view say so
 
-// kNotFound: there is no such program at the place.
-base::Result<std::string> BlockingVersion(const std::string& tool, const Language& language,
-                                          const DetectOptions& options) {
-  Command command = VersionCommand(language, tool);
+// Runs a tool where jobs run.
+base::Result<CommandResult> BlockingRunThere(Command command, const DetectOptions& options) {
   command.deadline = options.deadline;
   if (options.place.elsewhere()) {
     const std::vector<std::string> prefix = options.place.prefix(nullptr);
     command.argv.insert(command.argv.begin(), prefix.begin(), prefix.end());
   }
-  const base::Result<CommandResult> result = BlockingRun(command);
+  return BlockingRun(command);
+}
+
+// kNotFound: there is no such program at the place.
+base::Result<std::string> BlockingVersion(const std::string& tool, const Language& language,
+                                          const DetectOptions& options) {
+  const base::Result<CommandResult> result =
+      BlockingRunThere(VersionCommand(language, tool), options);
   if (!result) {
     return result.error();
   }
@@ -95,6 +102,30 @@ base::Result<std::string> BlockingVersion(const std::string& tool, const Languag
     return base::Error{base::ErrorKind::kNotFound, tool + " is not there", 0};
   }
   return ReadVersion(language, tool, *result);
+}
+
+// Leaves of what is to be loaded ahead the modules that are there. When they cannot be asked for,
+// none: all starts without.
+void BlockingKeepInstalled(const DetectOptions& options, Language* language) {
+  std::vector<std::vector<std::string>>& sets = language->run.preload;
+  if (sets.empty() || language->modules_argv.empty()) {
+    return;
+  }
+  Command command;
+  for (const std::string& arg : language->modules_argv) {
+    command.argv.push_back(Expand(arg, "{tool}", language->tool));
+  }
+  for (const std::vector<std::string>& modules : sets) {
+    command.argv.insert(command.argv.end(), modules.begin(), modules.end());
+  }
+  command.env = ToolEnv(language->run.env);
+  const base::Result<CommandResult> said = BlockingRunThere(std::move(command), options);
+  std::istringstream words(said && said->exit_code == 0 ? said->output : "");
+  const std::set<std::string> installed{std::istream_iterator<std::string>(words), {}};
+  for (std::vector<std::string>& modules : sets) {
+    std::erase_if(modules, [&](const std::string& m) { return installed.count(m) == 0; });
+  }
+  std::erase_if(sets, [](const std::vector<std::string>& modules) { return modules.empty(); });
 }
 
 std::string Stamp(const std::string& tool) {
@@ -183,6 +214,7 @@ void BlockingDetect(const DetectOptions& options, Language* language) {
     }
     language->tool_stamp = elsewhere ? options.place.key : Stamp(*visible);
     Adopt(*visible, *version, language);
+    BlockingKeepInstalled(options, language);
     return;
   }
   language->available = false;

@@ -60,6 +60,22 @@ TEST_F(ToolTest, Detect_TakesTheFirstCandidateThatAnswers) {
   EXPECT_THAT(language_.run.argv, ElementsAre(tool, "{source}"));
 }
 
+TEST_F(ToolTest, Detect_LeavesOutModulesThatAreNotThere) {
+  const std::string tool = Script(
+      "usr/toy", "[ $1 = --version ] && echo toy 1.2 || { shift; echo $* | sed s/absent.//g; }");
+  language_.tools = {tool};
+  language_.modules_argv = {"{tool}", "modules"};
+  language_.run.preload = {{"json", "absent1"}, {"absent2"}, {"numpy"}};
+  Detect();
+  EXPECT_TRUE(language_.available) << language_.unavailable_reason;
+  EXPECT_THAT(language_.run.preload, ElementsAre(ElementsAre("json"), ElementsAre("numpy")));
+
+  Script("usr/toy", "[ $1 = --version ] && echo toy 1.2 || { echo json numpy; exit 1; }");
+  Detect();
+  EXPECT_TRUE(language_.available);
+  EXPECT_THAT(language_.run.preload, ElementsAre());
+}
+
 TEST_F(ToolTest, Detect_SaysThatNothingWasFound) {
   language_.tools = {"/nonexistent/toy", "toy"};
   Detect();

@@ -18,11 +18,12 @@ struct Step {
   // {tool} is already replaced after Detect; the rest by StepArgv.
   std::vector<std::string> argv;
   std::vector<std::pair<std::string, std::string>> env;
-  std::string output;                // compile: the file that the run step needs
-  int64_t memory_bytes = 0;          // 0: the service's default; else at least this much
-  int64_t processes = 0;             // likewise
-  bool warm = false;                 // run: may be started ahead, up to the opening of the source
-  std::vector<std::string> preload;  // modules of Python's to load ahead for jobs that import one
+  std::string output;        // compile: the file that the run step needs
+  int64_t memory_bytes = 0;  // 0: the service's default; else at least this much
+  int64_t processes = 0;     // likewise
+  bool warm = false;         // run: may be started ahead, up to the opening of the source
+  // run: sets of modules of Python's to load ahead; after Detect those that are there.
+  std::vector<std::vector<std::string>> preload;
 };
 
 // Done once per toolchain version, outside of any job, before the language becomes available: fills
@@ -43,7 +44,8 @@ struct Language {
   std::string install;             // what to type when the toolchain is absent
   std::vector<std::string> tools;  // candidates: absolute paths, or names looked up in PATH
   std::vector<std::string> version_argv;
-  std::string version_pattern;  // ECMAScript regular expression with one group
+  std::vector<std::string> modules_argv;  // prints those of further arguments that are modules
+  std::string version_pattern;            // ECMAScript regular expression with one group
   std::optional<Step> compile;
   Step run;
   std::optional<WarmUp> warm_up;

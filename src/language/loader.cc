@@ -56,6 +56,31 @@ class Table {
     return out;
   }
 
+  // A list of lists of strings; of one alone the outer brackets may be left out.
+  std::vector<std::vector<std::string>> StringLists(const char* key) {
+    const toml::node* node = Find(key, false);
+    const toml::array* array = node == nullptr ? nullptr : node->as_array();
+    if (array == nullptr || array->empty() || !array->front().is_array()) {
+      std::vector<std::vector<std::string>> one;
+      if (std::vector<std::string> list = Strings(key, false); !list.empty()) {
+        one.push_back(std::move(list));
+      }
+      return one;
+    }
+    std::vector<std::vector<std::string>> out;
+    for (const toml::node& element : *array) {
+      const toml::array* list = element.as_array();
+      if (list == nullptr) {
+        Fail(Line(element), "'" + Full(key) + "' must be a list of lists of strings");
+        return out;
+      }
+      for (std::vector<std::string>& strings = out.emplace_back(); const toml::node& text : *list) {
+        strings.push_back(AsString(text, "an element of '" + Full(key) + "'", true));
+      }
+    }
+    return out;
+  }
+
   std::vector<std::pair<std::string, std::string>> Environment(const char* key) {
     std::vector<std::pair<std::string, std::string>> out;
     const toml::node* node = Find(key, false);
@@ -200,6 +225,10 @@ bool IsName(const std::string& name) {
   return FullMatch(name, "[a-z][a-z0-9+#._-]{0,31}");
 }
 
+bool IsModule(const std::string& name) {
+  return FullMatch(name, "[A-Za-z_][A-Za-z0-9_]{0,62}");
+}
+
 Step ReadStep(Table& table, bool compile) {
   Step step;
   step.argv = table.Strings("argv", true);
@@ -213,14 +242,14 @@ Step ReadStep(Table& table, bool compile) {
     }
   } else {
     step.warm = table.Flag("warm");
-    step.preload = table.Strings("preload", false);
+    step.preload = table.StringLists("preload");
     if (!step.preload.empty() && !step.warm) {
       table.FailAt("preload", "needs 'warm'");
     }
-    if (!std::all_of(step.preload.begin(), step.preload.end(), [](const std::string& module) {
-          return FullMatch(module, "[A-Za-z_][A-Za-z0-9_]{0,62}");
-        })) {
-      table.FailAt("preload", "must be names of modules");
+    for (const std::vector<std::string>& modules : step.preload) {
+      if (modules.empty() || !std::all_of(modules.begin(), modules.end(), IsModule)) {
+        table.FailAt("preload", "must be names of modules");
+      }
     }
   }
   table.Finish();
@@ -257,6 +286,7 @@ LoadedLanguage Read(const toml::table& root, const std::string& file, std::strin
     Table table(file, "detect", *detect, error);
     out.tools = table.Strings("tools", true);
     out.version_argv = table.Strings("version_argv", true);
+    out.modules_argv = table.Strings("modules_argv", false);
     out.version_pattern = table.String("version_pattern", true);
     if (std::any_of(out.tools.begin(), out.tools.end(), [](const std::string& tool) {
           return tool.empty() || (tool[0] != '/' && tool.find('/') != std::string::npos);

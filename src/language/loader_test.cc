@@ -125,6 +125,10 @@ TEST(ParseLanguage, OnlyAnInterpreterStartsWarm) {
     return read ? "no error" : read.error().message;
   };
   EXPECT_EQ(preload("[\"json\", \"re\"]\n"), "no error");
+  EXPECT_EQ(preload("[[\"json\", \"re\"], [\"numpy\"]]\n"), "no error");
+  EXPECT_EQ(preload("[[\"json\"], \"numpy\"]\n"),
+            "x:14: 'run.preload' must be a list of lists of strings");
+  EXPECT_EQ(preload("[[\"json\"], []]\n"), "x:14: 'run.preload' must be names of modules");
   EXPECT_EQ(preload("[\"a,b\"]\n"), "x:14: 'run.preload' must be names of modules");
   EXPECT_EQ(preload("\"json\"\n"), "x:14: 'run.preload' must be a list of strings");
   EXPECT_EQ(ErrorOf("[run]\n", "[run]\nwarm = \"yes\"\n"),

@@ -166,7 +166,7 @@ uint32_t WarmNumber(const Spec& spec, const std::vector<WarmProgram>& programs) 
     const WarmProgram& program = programs[i];
     const auto is_source = [&](const InputFile& file) {
       return file.path == program.source && file.fd == nullptr && !LooksLikeArchive(file.content) &&
-             (program.preload.empty() || ImportsAny(file.content, program.preload));
+             (program.imports.empty() || ImportsAny(file.content, program.imports));
     };
     const auto shadows = [&](const InputFile& file) {
       return IsModule(file.path, program.preload);
@@ -176,9 +176,6 @@ uint32_t WarmNumber(const Spec& spec, const std::vector<WarmProgram>& programs) 
         std::any_of(spec.files.begin(), spec.files.end(), is_source) &&
         std::none_of(spec.files.begin(), spec.files.end(), shadows)) {
       number = static_cast<uint32_t>(i) + 1;
-      if (!program.preload.empty()) {
-        break;
-      }
     }
   }
   return number;

@@ -27,9 +27,10 @@ struct WarmProgram {
   std::string source;             // in the work folder
   std::vector<std::string> argv;  // argv[0] is absolute
   std::vector<std::pair<std::string, std::string>> env;
-  // Python's modules that it loads, too. For jobs that import one of them; of two programs that are
-  // alike but for these, the other one is for the rest.
-  std::vector<std::string> preload;
+  std::vector<std::string> preload;  // Python's modules that it loads, too
+  // Where not empty: for jobs that import one of these. Of programs that are alike but for this the
+  // last one that fits serves a job.
+  std::vector<std::string> imports;
   std::string name = {};  // in metrics
 };
 

@@ -276,7 +276,7 @@ TEST_F(NativeTest, WarmProgramsThatDoNotComeUpCostNothing) {
       {"/bin/true"}, {"/bin/sleep", "60"}, {"/nonexistent"}};
   std::vector<WarmProgram> warm;
   for (const auto& command : commands) {
-    warm.push_back({"main", command, {}, {}});
+    warm.push_back({"main", command, {}, {}, {}});
   }
   Start(warm);
   for (int i = 0; i < 3; ++i) {
@@ -309,7 +309,7 @@ TEST_F(NativeTest, MetricsAreBroughtUpToDateForAllWhoAsk) {
 TEST_F(NativeTest, MoreWarmProgramsThanThereCanBeAreRefused) {
   NativeOptions options;
   options.launcher = LAUNCHER_PATH;
-  options.warm.resize(5, {"main", {"/bin/true"}, {}, {}});
+  options.warm.resize(5, {"main", {"/bin/true"}, {}, {}, {}});
   auto filters = CompileFilters(std::string(SOURCE_DIR) + "/config/seccomp");
   ASSERT_TRUE(filters) << filters.error().message;
   const auto launcher = StartLauncher(options, *filters);

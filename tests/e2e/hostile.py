@@ -16,6 +16,7 @@ import subprocess
 import threading
 import time
 
+import modes
 from contract import REPOSITORY
 from service import BUILD, SANDBOXD, Service, eventually
 
@@ -221,9 +222,9 @@ class Host:
 
     def __init__(self, slots=SLOTS, neighbour=True, **environment):
         self.slots = slots
-        # Python's processes that wait for jobs, each in a sandbox, and their zygotes: with and without
-        # modules that are loaded ahead.
-        self.zygotes = 0 if environment.get("SANDBOX_WARM_START") == "off" else 2
+        # Python's processes that wait for jobs, each in a sandbox, and their zygotes: without modules that
+        # are loaded ahead, with common ones, and with numpy.
+        self.zygotes = 0 if environment.get("SANDBOX_WARM_START") == "off" else 2 + modes.has_numpy()
         self.warm = self.zygotes * min(slots + 2, 32)
         self.has_neighbour = neighbour
         self.service = Service(**{

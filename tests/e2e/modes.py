@@ -31,6 +31,11 @@ def as_user():
     return ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--"]
 
 
+def has_numpy():
+    """Whether jobs see Debian's numpy: then one more Python is started ahead."""
+    return pathlib.Path(os.environ.get("SANDBOX_ROOTFS") or "/", "usr/lib/python3/dist-packages/numpy").is_dir()
+
+
 class Mode:
     """How to start one service, and what must be gone after it."""
 

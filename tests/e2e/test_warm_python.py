@@ -7,6 +7,7 @@ import pathlib
 import re
 import signal
 
+import modes
 import pytest
 
 from service import eventually, running, stream
@@ -19,8 +20,12 @@ ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 LAYOUT = "print(id(None), hash('x'), open('/proc/self/maps').readline().split()[0])"
 
 
+# Of each zygote that the service has, an import that leads to it.
+ZYGOTES = ["", "import json\n"] + ["import numpy\n"] * modes.has_numpy()
+
+
 def is_warm(service):
-    return all(service.run(code)["stdout"] == "True\n" for code in (IS_WARM, "import json\n" + IS_WARM))
+    return all(service.run(line + IS_WARM)["stdout"] == "True\n" for line in ZYGOTES)
 
 
 def wait_until_warm(service):
@@ -28,8 +33,7 @@ def wait_until_warm(service):
 
 
 def layout(service):
-    """Of both zygotes: the second one loads modules ahead, for jobs that import one of them."""
-    return [service.run(code)["stdout"] for code in (LAYOUT, "import json\n" + LAYOUT)]
+    return [service.run(line + LAYOUT)["stdout"] for line in ZYGOTES]
 
 
 def zygotes(service):
@@ -86,6 +90,22 @@ def test_modules_are_loaded_ahead_for_those_that_import_one(warm, cold):
         code = f"if True:\n    pass\n{'if True:' if line[0] == ' ' else ''}\n{line}\n{loaded}"
         assert warm.run(code)["stdout"] == "True\n", line
     assert warm.run("x = 'import json'\n" + loaded)["stdout"] == "False\n"
+
+
+def test_each_job_has_random_numbers_of_its_own(warm):
+    for line in ZYGOTES:
+        numbers = "import random, secrets, uuid\nprint(random.random(), secrets.token_hex(), uuid.uuid4())\n"
+        if "numpy" in line:
+            numbers += "print(numpy.random.rand(), numpy.random.default_rng().random())\n"
+        drawn = [warm.run(line + numbers)["stdout"].split() for _ in range(3)]
+        assert len({number for job in drawn for number in job}) == 3 * len(drawn[0]), drawn
+
+
+def test_a_module_of_the_program_is_not_mistaken_for_one_that_is_loaded(warm):
+    for line in ZYGOTES[1:]:
+        name = line.split()[1]
+        result = warm.run(line + f"print({name}.mine)", files=[{"path": f"{name}.py", "content": "mine = 1"}])
+        assert result["stdout"] == "1\n", result
 
 
 def test_jobs_are_warm_one_after_the_other_and_at_once(warm):
@@ -241,7 +261,7 @@ def test_a_zygote_is_replaced_after_so_many_jobs(start_service):
 
     eventually(replaced, what="four zygotes")
     wait_until_warm(service)
-    eventually(lambda: len(zygotes(service)) <= 4, what="the end of the old ones")
+    eventually(lambda: len(zygotes(service)) <= 2 * len(ZYGOTES), what="the end of the old ones")
 
 
 def test_a_zygote_that_dies_is_started_again(start_service):
@@ -259,7 +279,7 @@ def test_a_zygote_that_dies_is_started_again(start_service):
 
 def test_a_zygote_has_no_right_on_the_machine(warm):
     pids = zygotes(warm)
-    assert len(pids) == 2
+    assert len(pids) == len(ZYGOTES)
     for pid in pids:
         check_rights(pid, warm.get("/health").json["isolation"])
 

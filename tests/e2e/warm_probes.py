@@ -376,5 +376,35 @@ asyncio.run(main())
     "site": "import site, sys; print(site.getsitepackages(), site.ENABLE_USER_SITE, sys.path == list(dict.fromkeys(sys.path)))",
     "runpy": "import runpy; open('m.py', 'w').write('print(__name__, __file__)'); runpy.run_path('m.py', run_name='__main__')",
     "memory_error": "try:\n    'a' * 10**12\nexcept MemoryError:\n    print('refused')",
+    "numpy": """
+import numpy as np, sys
+print(np.arange(6).reshape(2, 3) @ np.ones(3), np.linalg.inv(np.eye(2) * 2), np.__version__, np.geterr())
+print(sorted(name for name in sys.modules if name.startswith('numpy')))
+""",
+    "numpy_seeds": "import numpy as np; np.random.seed(1); print(np.random.rand(3), np.random.default_rng(2).random())",
+    "numpy_error": "import numpy as np\ndef f(a):\n    return a[7]\nf(np.zeros(3))",
+    "numpy_warning": "import numpy as np; print(np.array([1.0]) / 0); print(np.log(np.zeros(1)))",
+    "numpy_thread": """
+import numpy, threading, time
+threading.Thread(target=lambda: (time.sleep(0.2), print('after the main thread', numpy.ones(2).sum()))).start()
+""",
+    "numpy_daemon": "import numpy, threading, time; threading.Thread(target=lambda: (time.sleep(60), print('never')), daemon=True).start()",
+    "numpy_timer": "import numpy, threading; threading.Timer(0.1, print, ['rings']).start()",
+    "numpy_atexit": "import numpy, atexit; atexit.register(print, 'at exit', numpy.ones(2))",
+    "numpy_thread_atexit": "import numpy, threading; threading._register_atexit(print, 'before the end')",
+    "numpy_finalizer": "import numpy\nclass A:\n    def __del__(self): print('gone')\na = A(); b = numpy.array([a, a], dtype=object)",
+    "numpy_subclass": "import numpy\nclass A(numpy.ndarray):\n    def __del__(self): print('gone', self.sum())\na = numpy.ones(3).view(A)",
+    "numpy_local": "import numpy, threading\nclass A:\n    def __del__(self): print('gone')\nx = threading.local(); x.a = A()",
+    "numpy_file": "import numpy as np; m = np.memmap('m', dtype='i4', mode='w+', shape=4); m[:] = 7; print(np.fromfile('m', dtype='i4'))",
+    "numpy_unflushed": "import numpy as np; f = open('/dev/stdout', 'wb'); np.save(f, np.arange(3))",
+    "numpy_fork": """
+import numpy as np, os
+pid = os.fork()
+if pid == 0:
+    print('child', np.ones(3).sum()); raise SystemExit(3)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+""",
+    "numpy_pool": "import multiprocessing, numpy\nif __name__ == '__main__':\n    with multiprocessing.Pool(2) as p: print(p.map(numpy.sum, [numpy.ones(2), numpy.ones(3)]))",
+    "numpy_is_absent": "import importlib.util, sys; print('numpy' in sys.modules)",
     "stack_overflow": "import sys; sys.setrecursionlimit(10**6)\ndef f(n): return 0 if n == 0 else 1 + f(n - 1)\nprint(f(20_000))",
 }

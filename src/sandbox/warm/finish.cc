@@ -26,6 +26,7 @@ def make(sys, gc, atexit, weakref):
         """.split())
     modules = sys.modules
     known = frozenset(modules)
+    threads = modules.get("threading")
     streams = sys.stdin, sys.stdout, sys.stderr
     module, builtin, ref = type(sys), type(len), weakref.ref
     proxies = weakref.ProxyType, weakref.CallableProxyType
@@ -36,11 +37,25 @@ def make(sys, gc, atexit, weakref):
     members = type.__dict__["__dict__"].__get__
     variables = module.__dict__["__dict__"].__get__
     callback = ref.__dict__["__callback__"].__get__
+    # What threading looks at before the end: threads, the main one among them, and functions.
+    lists = ("_active", 1), ("_limbo", 0), ("_threading_atexits", 0)
+    waited_for = [(name, length, getattr(threads, name, None)) for name, length in lists]
+
+    def no_threads():
+        if "threading" not in modules:
+            return True
+        if threads is None or modules["threading"] is not threads:
+            return False
+        now = variables(threads)
+        for name, length, value in waited_for:
+            if value is None or now.get(name) is not value or len(value) != length:
+                return False
+        return True
 
     def silent_end():
         if (sys.modules is not modules or sys.stdin is not streams[0] or sys.stdout is not streams[1]
                 or sys.stderr is not streams[2] or streams[1].closed or streams[2].closed
-                or "threading" in modules or "gc" in modules or callbacks() or blocks() > most):
+                or not no_threads() or "gc" in modules or callbacks() or blocks() > most):
             return False
         for name, value in modules.items():
             if type(name) is not str:

@@ -45,6 +45,7 @@ struct Python {
   void* (*call)(void*, const char*, const char*, ...) = nullptr;
   void* (*modules)() = nullptr;
   int (*forget)(void*, const char*) = nullptr;
+  int (*has_key)(void*, const char*) = nullptr;
   void* (*module)(const char*) = nullptr;
   void* (*variables)(void*) = nullptr;
   void (*track)(void*) = nullptr;
@@ -66,6 +67,7 @@ struct Python {
     Find("PyObject_CallMethod", &call);
     Find("PyImport_GetModuleDict", &modules);
     Find("PyDict_DelItemString", &forget);
+    Find("PyMapping_HasKeyString", &has_key);
     Find("PyImport_AddModule", &module);
     Find("PyModule_GetDict", &variables);
     Find("PyObject_GC_Track", &track);
@@ -75,6 +77,9 @@ struct Python {
     if (found()) {
       state = ensure();
       Preload(g_image->preload.data());
+      if (::unshare(CLONE_VM) != 0) {  // unshare(2): does nothing but to refuse one with threads
+        ::_exit(1);
+      }
       sandbox::warm::ReplaceFinalize();
       Freeze();
     }
@@ -82,9 +87,9 @@ struct Python {
 
   bool found() const {
     return ensure != nullptr && release != nullptr && after_fork != nullptr && import != nullptr &&
-           call != nullptr && modules != nullptr && forget != nullptr && module != nullptr &&
-           variables != nullptr && track != nullptr && untrack != nullptr && system != nullptr &&
-           clear != nullptr;
+           call != nullptr && modules != nullptr && forget != nullptr && has_key != nullptr &&
+           module != nullptr && variables != nullptr && track != nullptr && untrack != nullptr &&
+           system != nullptr && clear != nullptr;
   }
 
   // Modules that do not exist are left out. The folder of jobs has been looked through on the way,
@@ -125,9 +130,22 @@ struct Python {
     track(main);
   }
 
+  // The generator that numpy keeps was seeded by its import; those of Python's own modules are
+  // seeded by after_fork.
+  void Reseed() const {
+    if (has_key(modules(), "numpy.random") == 0) {
+      return;
+    }
+    void* random = import("numpy.random");
+    if (random == nullptr || call(random, "seed", nullptr) == nullptr) {
+      ::_exit(1);
+    }
+  }
+
   void Forked() const {
     if (found()) {
       after_fork();
+      Reseed();
       release(state);
     }
   }
