@@ -88,6 +88,8 @@ def make(sys, gc, atexit, weakref):
                         return False
         return True
 
+    own = sys.stdlib_module_names | {"__main__", "sitecustomize", "usercustomize"}
+    silent_end.foreign = any(name.partition(".")[0] not in own for name in modules)
     return silent_end
 )python";
 
@@ -161,6 +163,7 @@ enum Held { kSilentEnd, kProfile, kTrace, kSys, kGc, kAtexit, kWeakref, kBuiltin
 
 Api g_api;
 void* g_held[kHeld] = {};
+bool g_foreign = false;  // more is loaded than modules of Python's own
 unsigned char g_original[sizeof(kJump)];
 
 // Executable all the while, since threads that the interpreter does not know may run there.
@@ -213,7 +216,12 @@ int Finalize() {
   if (EndsSilently()) {
     return FlushStreams();
   }
-  // Nothing is to outlive the interpreter for our sake: a stream is flushed when it dies.
+  // Nothing is to outlive the interpreter for our sake: a stream is flushed when it dies. What
+  // others' modules hold in circles, numpy's the standard output, is collected as if it had not
+  // been frozen.
+  if (g_foreign && g_api.call(g_held[kGc], "unfreeze", nullptr) == nullptr) {
+    g_api.clear();
+  }
   for (void* held : g_held) {
     g_api.release(held);
   }
@@ -246,7 +254,9 @@ bool ReplaceFinalize() {
   for (void* held : g_held) {
     ready = ready && held != nullptr;
   }
-  if (!ready) {
+  void* const foreign = ready ? g_api.attribute(g_held[kSilentEnd], "foreign") : nullptr;
+  g_foreign = foreign != nullptr && g_api.is_true(foreign) == 1;
+  if (foreign == nullptr) {
     g_api.clear();
     return false;
   }
