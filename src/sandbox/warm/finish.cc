@@ -15,7 +15,7 @@ namespace {
 // of the types that define them. Nothing of what it needs is to be found in sys.modules by the
 // program, and a program that imports gc itself may have changed what is seen here.
 constexpr char kSource[] = R"python(
-def make(sys, gc, atexit, weakref):
+def make(sys, gc, atexit, weakref, preloaded):
     # Extension modules whose objects end silently. Those in Python are looked at object by object.
     silent = frozenset("""
         _abc _ast _bisect _blake2 _bz2 _codecs _collections _contextvars _csv _datetime _decimal
@@ -88,8 +88,7 @@ def make(sys, gc, atexit, weakref):
                         return False
         return True
 
-    own = sys.stdlib_module_names | {"__main__", "sitecustomize", "usercustomize"}
-    silent_end.foreign = any(name.partition(".")[0] not in own for name in modules)
+    silent_end.foreign = not {*preloaded.split(",")} - {""} <= sys.stdlib_module_names
     return silent_end
 )python";
 
@@ -163,7 +162,7 @@ enum Held { kSilentEnd, kProfile, kTrace, kSys, kGc, kAtexit, kWeakref, kBuiltin
 
 Api g_api;
 void* g_held[kHeld] = {};
-bool g_foreign = false;  // more is loaded than modules of Python's own
+bool g_foreign = false;  // more was loaded ahead than modules of Python's own
 unsigned char g_original[sizeof(kJump)];
 
 // Executable all the while, since threads that the interpreter does not know may run there.
@@ -230,7 +229,7 @@ int Finalize() {
 
 }  // namespace
 
-bool ReplaceFinalize() {
+bool ReplaceFinalize(const char* preloaded) {
   if (sizeof(kJump) == 1 || !g_api.Find()) {
     return false;
   }
@@ -246,8 +245,8 @@ bool ReplaceFinalize() {
   ready = ready && g_api.call(g_held[kBuiltins], "exec", "sO", kSource, g_held[kNames]) != nullptr;
   if (ready) {
     g_held[kSilentEnd] =
-        g_api.call_function(g_api.item(g_held[kNames], "make"), "OOOO", g_held[kSys], g_held[kGc],
-                            g_held[kAtexit], g_held[kWeakref]);
+        g_api.call_function(g_api.item(g_held[kNames], "make"), "OOOOs", g_held[kSys], g_held[kGc],
+                            g_held[kAtexit], g_held[kWeakref], preloaded);
     g_held[kProfile] = g_api.attribute(g_held[kSys], "getprofile");
     g_held[kTrace] = g_api.attribute(g_held[kSys], "gettrace");
   }

@@ -10,7 +10,7 @@ namespace sandbox::warm {
 // In the zygote, with the interpreter's lock held: puts a function of ours in the place of
 // Py_FinalizeEx, for this process and its children. False, and nothing is changed, when the
 // interpreter is another than expected or the processor is none that is known here: programs then
-// end as always.
-bool ReplaceFinalize();
+// end as always. `preloaded`: the modules that were loaded ahead, with commas between.
+bool ReplaceFinalize(const char* preloaded);
 
 }  // namespace sandbox::warm

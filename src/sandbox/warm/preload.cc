@@ -80,7 +80,7 @@ struct Python {
       if (::unshare(CLONE_VM) != 0) {  // unshare(2): does nothing but to refuse one with threads
         ::_exit(1);
       }
-      sandbox::warm::ReplaceFinalize();
+      sandbox::warm::ReplaceFinalize(g_image->preload.data());
       Freeze();
     }
   }
