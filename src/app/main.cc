@@ -246,6 +246,7 @@ class App {
                                       unasked.file_bytes,
                                       unasked.open_files};
     service_options.webhook_errors = WebhookErrors(config_);
+    service_options.interactors = !runs_jobs() || backend_->live_input() != nullptr;
     service_ = std::make_unique<service::Service>(service_options, *store_, offered_, ApiKeys());
     http::HealthInfo health;
     health.version = PROJECT_VERSION;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "executor/checker.h"
+#include "executor/interaction.h"
 #include "executor/score.h"
 #include "executor/verdict.h"
 
@@ -73,7 +74,7 @@ void Judge::Cancel() {
   }
   pause_->timer.cancel();
   for (const auto& [index, running] : running_) {
-    backend_.Cancel(running.id);
+    Kill(running);
   }
   FinishIfDone();
 }
@@ -136,7 +137,18 @@ std::optional<size_t> Judge::TakeNext() {
   return next_++;
 }
 
+void Judge::Kill(const Running& running) {
+  if (running.interaction) {
+    running.interaction->Cancel();
+  } else {
+    backend_.Cancel(running.id);
+  }
+}
+
 void Judge::StartTest(size_t index) {
+  if (submission_.interacts) {
+    return StartInteraction(index);
+  }
   sandbox::Spec spec = make_spec_(submission_.tests[index]);
   Running& running = running_[index];
   running.limits = spec.limits;
@@ -162,9 +174,13 @@ void Judge::OnEnded(size_t index, sandbox::RunResult run) {
   SlotIsFree();
 }
 
+bool Judge::IsWanted(size_t index) const {
+  return !cancelled_ && error_.empty() && index <= stop_after_;
+}
+
 // Whether the run is one that somebody still asks for and that has ended as programs do.
 bool Judge::IsOutcome(size_t index, const sandbox::RunResult& run) {
-  if (cancelled_ || !error_.empty() || index > stop_after_) {
+  if (!IsWanted(index)) {
     return false;
   }
   if (run.cause != sandbox::Cause::kInternal && run.cause != sandbox::Cause::kCancelled) {
@@ -202,6 +218,34 @@ void Judge::OnChecked(size_t index, job::TestResult result, sandbox::RunResult r
   SlotIsFree();
 }
 
+// Both of its sandboxes in the slot of the test.
+void Judge::StartInteraction(size_t index) {
+  const job::TestCase& test = submission_.tests[index];
+  sandbox::Spec program = make_spec_(test);
+  sandbox::Spec interactor = make_check_(test, "");
+  const InteractionLimits limits{program.limits, interactor.limits, submission_.idle_timeout};
+  const auto interaction = std::make_shared<Interaction>(
+      loop_, backend_, limits.idle_time,
+      [self = shared_from_this(), index, limits](InteractionResult result) {
+        self->OnInteracted(index, limits, std::move(result));
+      });
+  running_[index].interaction = interaction;
+  interaction->Start(std::move(program), std::move(interactor));
+}
+
+void Judge::OnInteracted(size_t index, const InteractionLimits& limits, InteractionResult result) {
+  running_.erase(index);
+  if (IsWanted(index) && !result.failure.empty()) {
+    OnBroken(index, result.failure);
+  } else if (IsWanted(index)) {
+    const base::Nanos start_time = result.program.start_time;
+    job::TestResult test = InteractionVerdict(std::move(result), limits);
+    test.start_time = start_time;
+    Settle(index, std::move(test), std::nullopt);
+  }
+  SlotIsFree();
+}
+
 void Judge::OnBroken(size_t index, const std::string& message) {
   base::Log(base::LogLevel::kError, "sandbox failed",
             {{"step", "test"},
@@ -211,7 +255,7 @@ void Judge::OnBroken(size_t index, const std::string& message) {
   if (++tries_[index] >= kMaxTries) {
     error_ = message;
     for (const auto& [other, running] : running_) {
-      backend_.Cancel(running.id);
+      Kill(running);
     }
     return;
   }
@@ -281,7 +325,7 @@ void Judge::StopAfter(size_t index) {
   stop_after_ = index;
   for (const auto& [other, running] : running_) {
     if (other > index) {
-      backend_.Cancel(running.id);
+      Kill(running);
     }
   }
   for (size_t i = index + 1; i < results_.size(); ++i) {

@@ -19,6 +19,10 @@ class thread_pool;
 
 namespace executor {
 
+class Interaction;
+struct InteractionLimits;
+struct InteractionResult;
+
 // Slots of the executor's that nobody else wants at the moment. On the loop's thread.
 class SpareSlots {
  public:
@@ -29,16 +33,18 @@ class SpareSlots {
   virtual void Return() = 0;
 };
 
-// Runs a program on the tests of a job, each in a sandbox of its own: one at a time in the job's
-// slot, and as many more as there are spare slots; a spare one is given back after each test. Under
-// stop_on_failure the results are those of running one after the other: what comes after the first
-// failure is kSkipped. Long comparisons happen on `checkers`. Lives on the loop's thread; loop,
-// backend, spare slots and the thread must outlive it; it keeps itself alive while a sandbox runs.
+// Runs a program on the tests of a job, each in a sandbox of its own, beside that of its interactor
+// where the submission has one: one test at a time in the job's slot, and as many more as there are
+// spare slots; a spare one is given back after each test. Under stop_on_failure the results are
+// those of running one after the other: what comes after the first failure is kSkipped. Long
+// comparisons happen on `checkers`. Lives on the loop's thread; loop, backend, spare slots and the
+// thread must outlive it; it keeps itself alive while a sandbox runs.
 class Judge : public std::enable_shared_from_this<Judge> {
  public:
   // What the sandbox of a test is asked to do.
   using MakeSpec = std::function<sandbox::Spec(const job::TestCase& test)>;
-  // What that of its checker program is, once the program has written its output.
+  // What that of its checker program is, once the program has written its output; or that of its
+  // interactor, without an output.
   using MakeCheck = std::function<sandbox::Spec(const job::TestCase&, const std::string& output)>;
   // The results in the order of the tests; an error when the sandbox keeps failing; nullopt when
   // the judge was cancelled. Called once, after which nothing runs.
@@ -62,15 +68,19 @@ class Judge : public std::enable_shared_from_this<Judge> {
   void OnSpareSlot();
 
  private:
+  // A sandbox, or an interaction of two.
   struct Running {
     sandbox::Backend::RunId id = 0;
     sandbox::Limits limits;
+    std::shared_ptr<Interaction> interaction;
   };
 
   struct Pause;
 
   void Fill();
   void GiveBackDownTo(size_t needed);
+  void Kill(const Running& running);
+  bool IsWanted(size_t index) const;
   bool IsOutcome(size_t index, const sandbox::RunResult& run);
   void SlotIsFree();
   std::optional<size_t> TakeNext();
@@ -78,6 +88,8 @@ class Judge : public std::enable_shared_from_this<Judge> {
   void OnEnded(size_t index, sandbox::RunResult run);
   void StartCheck(size_t index, job::TestResult result);
   void OnChecked(size_t index, job::TestResult result, sandbox::RunResult run);
+  void StartInteraction(size_t index);
+  void OnInteracted(size_t index, const InteractionLimits& limits, InteractionResult result);
   void OnBroken(size_t index, const std::string& message);
   void CheckAnswer(size_t index, job::TestResult result);
   void Settle(size_t index, job::TestResult result, std::optional<job::Difference> difference);

@@ -15,7 +15,7 @@ using job::Verdict;
 using sandbox::Cause;
 
 // Programs end when the test says so; what is cancelled ends by itself.
-class FakeBackend : public sandbox::Backend {
+class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
  public:
   explicit FakeBackend(boost::asio::io_context& loop) : loop_(loop) {}
 
@@ -31,6 +31,14 @@ class FakeBackend : public sandbox::Backend {
   }
 
   std::string_view isolation() const override { return "fake"; }
+
+  LiveInput* live_input() override { return this; }
+
+  void Write(uint64_t, std::string, std::function<void()>) override { FAIL(); }
+
+  void CloseInput(uint64_t) override {}
+
+  void Signal(uint64_t, int) override { FAIL(); }
 
   void End(RunId id, Cause cause, std::string output, int exit_code = 0) {
     const auto found = running.find(id);
@@ -343,6 +351,55 @@ TEST_F(JudgeTest, ACheckersSandboxThatFailsIsTriedAgainWithItsTest) {
   Answer("0", "out");
   Check("0 out", 0);
   EXPECT_EQ(Verdicts(), "AC");
+}
+
+TEST_F(JudgeTest, AnInteractorRunsBesideItsTestInOneSlot) {
+  Tests(5);
+  submission_.interacts = true;
+  spare_.free = 1;
+  Start();
+  const int codes[] = {0, 1, 2, 3, 0};
+  for (int i = 0; i < 5; ++i) {
+    const std::string input = std::to_string(i);
+    ASSERT_TRUE(Until([&] { return Find("check " + input + " ") != 0; }));
+    EXPECT_LE(backend_.running.size(), 4U);
+    Answer(input, "said", i == 4 ? Cause::kMemoryLimit : Cause::kExited);
+    Check(input + " ", codes[i]);
+  }
+  EXPECT_EQ(Verdicts(), "AC WA WA IE MLE");
+  const auto& results = **outcome_;
+  EXPECT_EQ(results[0].stdout_data, "said");
+  EXPECT_EQ(results[1].verdict, Verdict::kWrongAnswer);
+  EXPECT_EQ(spare_.free, 1);
+}
+
+TEST_F(JudgeTest, AnInteractionWhoseSandboxFailedIsTriedAgain) {
+  Tests(1);
+  submission_.interacts = true;
+  Start();
+  Check("0 ", 0, Cause::kInternal);
+  ASSERT_TRUE(Until([&] { return backend_.started.size() == 4; }));
+  Answer("0", "");
+  Check("0 ", 0);
+  EXPECT_EQ(Verdicts(), "AC");
+}
+
+TEST_F(JudgeTest, AnInteractionEndsWithAnEarlierFailureAndWhenCancelled) {
+  Tests(3);
+  submission_.interacts = true;
+  submission_.stop_on_failure = true;
+  spare_.free = 1;
+  Start();
+  Check("0 ", 1);
+  EXPECT_EQ(Verdicts(), "WA SC SC");
+  EXPECT_TRUE(backend_.running.empty());
+  done_ = false;
+  Start();
+  judge_->Cancel();
+  ASSERT_TRUE(Until([&] { return done_; }));
+  EXPECT_FALSE(outcome_);
+  EXPECT_TRUE(backend_.running.empty());
+  EXPECT_EQ(spare_.free, 1);
 }
 
 TEST_F(JudgeTest, CancelEndsACheckerToo) {

@@ -52,9 +52,11 @@ Run::Run(const Shared& shared, const language::Language* language, job::Job job,
 Run::~Run() = default;
 
 void Run::Start() {
-  if (job_.submission.interactive && (job_.attempts > 1 || backend_.live_input() == nullptr)) {
-    Fail(job_.attempts > 1 ? "The node that held the client's connection was lost."
-                           : "This worker cannot run interactive programs.");
+  const bool live = job_.submission.interactive || job_.submission.interacts;
+  if (job_.submission.interactive && job_.attempts > 1) {
+    Fail("The node that held the client's connection was lost.");
+  } else if (live && backend_.live_input() == nullptr) {
+    Fail("This worker cannot run interactive programs.");
   } else if (IsAvailable(main_.language, job_.submission.language) &&
              (checker_.submission == nullptr ||
               IsAvailable(checker_.language, checker_.submission->language))) {
@@ -198,7 +200,8 @@ void Run::CompileFailed(std::string why) {
   const bool of_checker = building_ == &checker_;
   job::Result outcome;
   outcome.verdict = of_checker ? job::Verdict::kCheckerError : job::Verdict::kCompileError;
-  outcome.message = of_checker ? "The checker: " + why : std::move(why);
+  const std::string who = job_.submission.interacts ? "The interactor: " : "The checker: ";
+  outcome.message = of_checker ? who + why : std::move(why);
   for (const job::TestCase& test : job_.submission.tests) {
     outcome.tests.push_back(NotRun(test, outcome.message));
     outcome.max_points += test.points;
@@ -244,8 +247,11 @@ void Run::StartJudge() {
                        self->main_.binary, &test);
       },
       [self = shared_from_this()](const job::TestCase& test, const std::string& output) {
-        return CheckSpec(self->options_, *self->checker_.language, self->job_.submission,
-                         self->checker_.binary, test, output);
+        const job::Submission& submission = self->job_.submission;
+        return submission.interacts ? InteractorSpec(self->options_, *self->checker_.language,
+                                                     submission, self->checker_.binary, test)
+                                    : CheckSpec(self->options_, *self->checker_.language,
+                                                submission, self->checker_.binary, test, output);
       },
       [self =
            shared_from_this()](std::optional<base::Result<std::vector<job::TestResult>>> results) {

@@ -44,6 +44,24 @@ int64_t Asked(int64_t asked, int64_t fallback) {
   return asked > 0 ? asked : fallback;
 }
 
+// The submission's checker with what it is given of a test. Without an `output` it may write one.
+job::Submission CheckerOf(const job::Submission& submission, const job::TestCase& test,
+                          const std::string* output) {
+  static const std::string kNothing;
+  job::Submission checker = *submission.checker;
+  const std::array<const std::string*, job::kCheckerFiles.size()> contents = {
+      test.stdin_data ? &*test.stdin_data : &submission.stdin_data, output,
+      test.expected_output ? &*test.expected_output : &kNothing};
+  for (size_t i = 0; i < contents.size(); ++i) {
+    const std::string name(job::kCheckerFiles[i]);
+    checker.args.push_back(name);
+    if (contents[i] != nullptr) {
+      checker.files.push_back({name, *contents[i]});
+    }
+  }
+  return checker;
+}
+
 }  // namespace
 
 CompileInput CompileInputOf(const language::Language& language, const job::Submission& submission,
@@ -109,12 +127,15 @@ sandbox::Spec RunSpec(const Options& options, const language::Language& language
     spec.files.push_back({source, false, submission.code, nullptr});
   }
   AddFiles(submission, &spec);
-  spec.stdin_data = test != nullptr && test->stdin_data ? *test->stdin_data : submission.stdin_data;
+  if (!submission.interacts) {  // else the test's input is the interactor's
+    spec.stdin_data =
+        test != nullptr && test->stdin_data ? *test->stdin_data : submission.stdin_data;
+  }
   if (test == nullptr) {
     spec.collect = submission.outputs;
     spec.collect_bytes = kMaxOutputBytes;
   }
-  spec.live_input = submission.interactive;
+  spec.live_input = submission.interactive || submission.interacts;
   const job::Limits& asked = submission.limits;
   sandbox::Limits& limits = spec.limits;
   limits.wall_time =
@@ -134,17 +155,23 @@ sandbox::Spec CheckSpec(const Options& options, const language::Language& langua
                         const job::Submission& submission,
                         const std::shared_ptr<base::UniqueFd>& binary, const job::TestCase& test,
                         const std::string& output) {
-  job::Submission checker = *submission.checker;
+  job::Submission checker = CheckerOf(submission, test, &output);
   checker.timeout = options.compile_timeout;
-  const std::array<const std::string*, job::kCheckerFiles.size()> contents = {
-      test.stdin_data ? &*test.stdin_data : &submission.stdin_data, &output,
-      test.expected_output ? &*test.expected_output : nullptr};
-  for (size_t i = 0; i < contents.size(); ++i) {
-    const std::string name(job::kCheckerFiles[i]);
-    checker.files.push_back({name, contents[i] == nullptr ? "" : *contents[i]});
-    checker.args.push_back(name);
-  }
   return RunSpec(options, language, checker, binary);
+}
+
+sandbox::Spec InteractorSpec(const Options& options, const language::Language& language,
+                             const job::Submission& submission,
+                             const std::shared_ptr<base::UniqueFd>& binary,
+                             const job::TestCase& test) {
+  job::Submission interactor = CheckerOf(submission, test, nullptr);
+  // It may go on when the program has used up all of its time. What the program may say to it, it
+  // may say, too.
+  interactor.timeout = Asked(submission.timeout, options.timeout) + options.compile_timeout;
+  interactor.limits.output_bytes = std::max(submission.limits.output_bytes, options.output_bytes);
+  sandbox::Spec spec = RunSpec(options, language, interactor, binary);
+  spec.live_input = true;
+  return spec;
 }
 
 }  // namespace executor

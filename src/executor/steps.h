@@ -37,4 +37,11 @@ sandbox::Spec CheckSpec(const Options& options, const language::Language& langua
                         const std::shared_ptr<base::UniqueFd>& binary, const job::TestCase& test,
                         const std::string& output);
 
+// Talks with the program on a test. REQUIRES: submission.checker, which interacts, whose program
+// `binary` is.
+sandbox::Spec InteractorSpec(const Options& options, const language::Language& language,
+                             const job::Submission& submission,
+                             const std::shared_ptr<base::UniqueFd>& binary,
+                             const job::TestCase& test);
+
 }  // namespace executor

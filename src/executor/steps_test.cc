@@ -89,6 +89,38 @@ TEST(RunSpec, OfACompiledProgramHasTheProgramAndTheFilesWithIt) {
   EXPECT_EQ(spec.files[1].path, "src/util.x");
 }
 
+TEST(InteractorSpec, HasTheTestsInputInstead) {
+  job::Submission s = Full();
+  s.interacts = true;
+  s.stdin_data = "of the job";
+  s.timeout = 2 * base::kSecond;
+  job::Submission interactor;
+  interactor.code = "talk";
+  s.checker = std::make_shared<const job::Submission>(interactor);
+  job::TestCase test;
+  test.expected_output = "7";
+  Options options;
+  options.compile_timeout = 5 * base::kSecond;
+  options.output_bytes = 1000;
+
+  const sandbox::Spec program = RunSpec(options, Interpreted(), s, nullptr, &test);
+  EXPECT_TRUE(program.live_input);
+  EXPECT_EQ(program.stdin_data, "");
+  const sandbox::Spec spec = InteractorSpec(options, Interpreted(), s, nullptr, test);
+  EXPECT_TRUE(spec.live_input);
+  EXPECT_EQ(spec.stdin_data, "");
+  EXPECT_EQ(spec.argv, (std::vector<std::string>{"/bin/x", "main.x", "input", "output", "answer"}));
+  ASSERT_EQ(spec.files.size(), 3U);
+  EXPECT_EQ(spec.files[0].content, "talk");
+  EXPECT_EQ(spec.files[1].path + " " + spec.files[1].content, "input of the job");
+  EXPECT_EQ(spec.files[2].path + " " + spec.files[2].content, "answer 7");
+  EXPECT_EQ(spec.limits.wall_time, 7 * base::kSecond);
+  EXPECT_EQ(spec.limits.output_bytes, 1000) << "more than what the program may say";
+  test.stdin_data = "of the test";
+  EXPECT_EQ(InteractorSpec(options, Interpreted(), s, nullptr, test).files[1].content,
+            "of the test");
+}
+
 TEST(CompileSpec, HasAllSourcesAndNoneOfTheProgramsWishes) {
   const sandbox::Spec spec = CompileSpec({}, Compiled(), Full());
   EXPECT_EQ(spec.argv, (std::vector<std::string>{"/bin/cc", "-O", "-g", "./src/app.x"}));

@@ -16,9 +16,11 @@ namespace {
 
 using sandbox::Cause;
 
-// Exit codes of checker programs; 0 is right, all others are failures of the checker.
+// Exit codes of checker programs, testlib's; 0 is right, all others are failures of the checker.
 constexpr int kWrongAnswer = 1;
 constexpr int kPresentationError = 2;
+constexpr int kDirt = 4;  // there is more than the answer
+constexpr int kUnexpectedEnd = 8;
 
 constexpr size_t kCheckerOutput = size_t{4} << 10;  // bytes that are kept
 
@@ -99,6 +101,7 @@ std::string Sentence(const std::string& who, job::Verdict verdict, const sandbox
     case job::Verdict::kPolicyViolation:
       return who + " made a system call that the sandbox does not allow.";
     case job::Verdict::kCompileError:
+    case job::Verdict::kIdlenessLimit:
     case job::Verdict::kWrongAnswer:
     case job::Verdict::kPresentationError:
     case job::Verdict::kCheckerError:
@@ -107,6 +110,23 @@ std::string Sentence(const std::string& who, job::Verdict verdict, const sandbox
       break;
   }
   return "The sandbox failed.";
+}
+
+// What a checker or interactor says of a test; `who` it is.
+void TakeExitCode(const std::string& who, const sandbox::RunResult& check,
+                  const sandbox::Limits& limits, job::TestResult* test) {
+  const job::Verdict verdict = ToVerdict(check);
+  const int code = verdict == job::Verdict::kNonzeroExit ? check.exit_code : 0;
+  if (code == kWrongAnswer) {
+    test->verdict = job::Verdict::kWrongAnswer;
+    test->message = who + " says that the answer is wrong.";
+  } else if (code == kPresentationError || code == kDirt || code == kUnexpectedEnd) {
+    test->verdict = job::Verdict::kPresentationError;
+    test->message = who + " says that the answer is not in the right form.";
+  } else if (verdict != job::Verdict::kOk) {
+    test->verdict = job::Verdict::kCheckerError;
+    test->message = Sentence(who, verdict, check, limits);
+  }
 }
 
 template <typename Result>
@@ -167,21 +187,39 @@ job::TestResult TestVerdict(sandbox::RunResult run, const sandbox::Limits& limit
 }
 
 void TakeCheck(sandbox::RunResult check, const sandbox::Limits& limits, job::TestResult* test) {
-  const job::Verdict verdict = ToVerdict(check);
-  const bool said = verdict == job::Verdict::kNonzeroExit;
-  if (said && check.exit_code == kWrongAnswer) {
-    test->verdict = job::Verdict::kWrongAnswer;
-    test->message = "The checker says that the answer is wrong.";
-  } else if (said && check.exit_code == kPresentationError) {
-    test->verdict = job::Verdict::kPresentationError;
-    test->message = "The checker says that the answer is not in the right form.";
-  } else if (verdict != job::Verdict::kOk) {
-    test->verdict = job::Verdict::kCheckerError;
-    test->message = Sentence("The checker", verdict, check, limits);
-  }
+  TakeExitCode("The checker", check, limits, test);
   // testlib's checkers write their comment to stderr, others may use stdout.
   const std::string& output = check.stderr_data.empty() ? check.stdout_data : check.stderr_data;
   test->checker_output = std::string(base::TruncateUtf8(output, kCheckerOutput));
+}
+
+job::TestResult InteractionVerdict(InteractionResult result, const InteractionLimits& limits) {
+  using Decider = InteractionResult::Decider;
+  const sandbox::RunResult& interactor = result.interactor;
+  const sandbox::Usage used = result.program.usage;
+  const Cause cause = result.program.cause;
+  job::TestResult test = TestVerdict(std::move(result.program), limits.program);
+  test.checker_output = std::string(base::TruncateUtf8(interactor.stderr_data, kCheckerOutput));
+  if (result.decider == Decider::kInteractor) {
+    test.verdict = job::Verdict::kOk;
+    test.message = "The interactor says that the answer is right.";
+    TakeExitCode("The interactor", interactor, limits.interactor, &test);
+    return test;
+  }
+  // Whoever has computed for less than this has waited; more is not sure on a busy machine.
+  const base::Nanos little = limits.program.wall_time / 4;
+  const bool waited = cause == Cause::kWallTimeLimit && used.cpu_time < little;
+  if (waited && interactor.usage.cpu_time >= little) {
+    test.verdict = job::Verdict::kCheckerError;
+    test.message = "The interactor let the program wait too long.";
+  } else if (result.decider == Decider::kSilence ||
+             (waited && result.silence > limits.program.wall_time / 2)) {
+    test.verdict = job::Verdict::kIdlenessLimit;
+    test.message = "The program and the interactor waited for each other for " +
+                   base::FormatDuration(result.silence / base::kMillisecond * base::kMillisecond) +
+                   ".";
+  }
+  return test;
 }
 
 job::CompileResult CompileOutput(const sandbox::RunResult& run) {

@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "executor/interaction.h"
 #include "job/job.h"
 #include "sandbox/spec.h"
 
@@ -24,6 +25,16 @@ job::TestResult TestVerdict(sandbox::RunResult run, const sandbox::Limits& limit
 // What the checker program of a test, run under `limits`, says of it: testlib's exit codes. A
 // checker that fails is not held against the program.
 void TakeCheck(sandbox::RunResult check, const sandbox::Limits& limits, job::TestResult* test);
+
+// The limits that an interaction had.
+struct InteractionLimits {
+  sandbox::Limits program;
+  sandbox::Limits interactor;
+  base::Nanos idle_time = 0;
+};
+
+// As TestVerdict, of a program and its interactor. REQUIRES: no failure.
+job::TestResult InteractionVerdict(InteractionResult result, const InteractionLimits& limits);
 
 // What the compile step printed and used.
 job::CompileResult CompileOutput(const sandbox::RunResult& run);

@@ -15,7 +15,7 @@ struct VerdictNames {
   std::string_view codeforces;
 };
 
-constexpr std::array<VerdictNames, 15> kVerdictNames = {{
+constexpr std::array<VerdictNames, 16> kVerdictNames = {{
     {"ok", "AC", "OK"},
     {"compile_error", "CE", "COMPILATION_ERROR"},
     {"wrong_answer", "WA", "WRONG_ANSWER"},
@@ -25,6 +25,7 @@ constexpr std::array<VerdictNames, 15> kVerdictNames = {{
     {"signalled", "RTE", "RUNTIME_ERROR"},
     {"time_limit", "TLE", "TIME_LIMIT_EXCEEDED"},
     {"cpu_time_limit", "TLE", "TIME_LIMIT_EXCEEDED"},
+    {"idleness_limit", "TLE", "IDLENESS_LIMIT_EXCEEDED"},
     {"memory_limit", "MLE", "MEMORY_LIMIT_EXCEEDED"},
     {"output_limit", "OLE", "RUNTIME_ERROR"},
     {"process_limit", "RTE", "RUNTIME_ERROR"},

@@ -29,11 +29,12 @@ enum class Verdict {
   kCompileError,
   kWrongAnswer,        // of a test
   kPresentationError,  // of a test: its checker program says so
-  kCheckerError,       // of a test: its checker program failed, whatever the answer is
+  kCheckerError,       // of a test: its checker or interactor failed, whatever the answer is
   kNonzeroExit,
   kSignalled,
   kTimeLimit,  // wall clock
   kCpuTimeLimit,
+  kIdlenessLimit,  // of a test: it and its interactor waited for each other
   kMemoryLimit,
   kOutputLimit,
   kProcessLimit,
@@ -104,6 +105,9 @@ struct Submission {
   // The program of Checker::kProgram: language, entrypoint, code, files and compiler_args of it.
   // Null: there is none.
   std::shared_ptr<const Submission> checker;
+  // It is an interactor: it talks with the program while both run, on all tests.
+  bool interacts = false;
+  base::Nanos idle_timeout = 0;      // how long both may be silent then; 0: as long as they may run
   std::vector<std::string> outputs;  // paths and patterns of files to return
   int priority = 0;                  // higher runs first among the jobs of the same tenant
   Webhook webhook;
@@ -154,7 +158,7 @@ struct TestResult {
   std::optional<int> signal;
   std::string message;
   std::optional<Difference> difference;       // of a wrong answer
-  std::optional<std::string> checker_output;  // of a checker program, shortened
+  std::optional<std::string> checker_output;  // of a checker or interactor, shortened
   Usage usage;
   base::Nanos start_time = 0;
 };
@@ -176,7 +180,7 @@ struct Result {
   std::optional<int> signal;
   std::string message;  // one plain sentence
   std::optional<CompileResult> compile;
-  std::optional<CompileResult> checker_compile;  // of the checker program
+  std::optional<CompileResult> checker_compile;  // of the checker or interactor
   Usage usage;
   base::Nanos queue_time = 0;     // from created_at to the claim
   base::Nanos start_time = 0;     // from the claim of the run step to its first instruction

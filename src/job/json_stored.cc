@@ -363,6 +363,8 @@ bool LoadSubmission(const json::object& object, Submission* submission) {
       return false;
     }
     submission->checker = std::make_shared<const Submission>(*std::move(checker));
+    submission->interacts = r.IntOrZero("interacts") != 0;
+    submission->idle_timeout = r.IntOrZero("idle_timeout");
   }
   if (const json::object* found = r.OptionalObject("limits")) {
     StoredReader limits(*found);
@@ -429,6 +431,8 @@ std::string EncodeSubmission(const Submission& submission) {
   }
   if (submission.checker != nullptr) {
     w.StoredBytes("checker", EncodeSubmission(*submission.checker));
+    w.Int("interacts", submission.interacts ? 1 : 0);
+    w.Int("idle_timeout", submission.idle_timeout);
   }
   return w.Take();
 }

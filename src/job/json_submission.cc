@@ -21,9 +21,9 @@ constexpr size_t kMaxFieldShown = 64;  // bytes of a client's name that are repe
 
 const std::vector<std::string_view>& SubmissionNames() {
   static const std::vector<std::string_view> kNames = {
-      "language", "code",          "files",    "entrypoint", "stdin",   "args",
-      "env",      "compiler_args", "timeout",  "limits",     "tests",   "stop_on_failure",
-      "outputs",  "webhook",       "priority", "wait",       "checker", "archive"};
+      "language",      "code",    "files",   "entrypoint", "stdin",           "args",    "env",
+      "compiler_args", "timeout", "limits",  "tests",      "stop_on_failure", "outputs", "webhook",
+      "priority",      "wait",    "checker", "archive",    "interactor"};
   return kNames;
 }
 
@@ -171,7 +171,9 @@ void ReadTests(ObjectReader* top, FieldErrors* errors, Submission* out) {
     if (reader.Has("tolerance") && test.checker != Checker::kFloats) {
       reader.Fail("tolerance", "goes with the checker floats only");
     }
-    if (reader.Has("checker") && !reader.Has("expected_output")) {
+    if (reader.Has("checker") && out->interacts) {
+      reader.Fail("checker", "does not go with an interactor");
+    } else if (reader.Has("checker") && !reader.Has("expected_output")) {
       reader.Fail("checker", "needs expected_output");
     }
     test.points = reader.Integer("points", 0, kMaxPoints).value_or(1);
@@ -243,35 +245,49 @@ void ReadProgram(ObjectReader* reader, FieldErrors* errors, Submission* out) {
   out->compiler_args = reader->Strings("compiler_args", kMaxCompilerArgs, kMaxArgsBytes);
 }
 
-// The program that checks the answers of tests which name no other checker.
-void ReadChecker(ObjectReader* top, FieldErrors* errors, Submission* out) {
-  JsonValue* const value = top->Object("checker");
+// The program that decides on tests. `field` is "checker": on those that name no other; or
+// "interactor".
+void ReadChecker(const std::string& field, ObjectReader* top, FieldErrors* errors,
+                 Submission* out) {
+  JsonValue* const value = top->Object(field);
   if (value == nullptr) {
     return;
   }
-  ObjectReader reader(value, "checker.",
-                      {"type", "language", "code", "files", "entrypoint", "compiler_args"}, errors);
-  for (const char* required : {"type", "code"}) {
-    if (!reader.Has(required)) {
-      reader.Fail(required, "is required: a string");
-    }
+  const bool interacts = field == "interactor";
+  ObjectReader reader(value, field + ".",
+                      {interacts ? "idle_timeout" : "type", "language", "code", "files",
+                       "entrypoint", "compiler_args"},
+                      errors);
+  if (!interacts && !reader.Has("type")) {
+    reader.Fail("type", "is required: a string");
   }
-  reader.Choice("type", {"program"});
+  if (!reader.Has("code")) {
+    reader.Fail("code", "is required: a string");
+  }
+  if (interacts) {
+    out->idle_timeout = reader.Duration("idle_timeout", 1, ", greater than 0");
+  } else {
+    reader.Choice("type", {"program"});
+  }
   Submission program;
   ReadProgram(&reader, errors, &program);
   for (size_t i = 0; i < program.files.size(); ++i) {
     if (IsCheckerFile(program.files[i].path)) {
-      errors->Add(Element("checker.files", i, "path"),
-                  "must not be one of input, output and answer, which the checker is given");
+      errors->Add(Element(reader.Full("files"), i, "path"),
+                  "must not be one of input, output and answer, which the " + field + " is given");
     }
   }
   if (IsCheckerFile(program.entrypoint)) {
     reader.Fail("entrypoint", "must not be one of input, output and answer");
   }
   if (!top->Has("tests")) {
-    top->Fail("checker", "needs tests");
+    top->Fail(field, "needs tests");
+  }
+  if (interacts && top->Has("checker")) {
+    top->Fail(field, "does not go with checker: its exit code is the answer");
   }
   out->checker = std::make_shared<const Submission>(std::move(program));
+  out->interacts = interacts;
 }
 
 // `value` is an object.
@@ -285,7 +301,8 @@ void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names
   if (!out->has_code && !reader.Has("files") && !reader.Has("archive")) {
     reader.Fail("code", "is required: a string; or files, or archive");
   }
-  ReadChecker(&reader, errors, &s);
+  ReadChecker("checker", &reader, errors, &s);
+  ReadChecker("interactor", &reader, errors, &s);
   s.stdin_data = reader.String("stdin").value_or("");
   s.args = reader.Strings("args", kMaxArgs, kMaxArgsBytes);
   ReadEnvironment(&reader, errors, &s);
@@ -322,7 +339,7 @@ bool ParseInteractive(std::string_view message, ParsedSubmission* out, ParseErro
   // It is run at once and once, and its result comes by itself.
   std::vector<std::string_view> names = SubmissionNames();
   for (const std::string_view name :
-       {"tests", "checker", "stop_on_failure", "priority", "wait", "webhook"}) {
+       {"tests", "checker", "interactor", "stop_on_failure", "priority", "wait", "webhook"}) {
     std::erase(names, name);
   }
   FieldErrors errors;

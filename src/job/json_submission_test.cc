@@ -411,6 +411,47 @@ TEST(ParseSubmission, TakesACheckerProgram) {
   EXPECT_EQ(stored->tests[0].checker, Checker::kProgram);
 }
 
+TEST(ParseSubmission, TakesAnInteractor) {
+  const Submission s =
+      Accept(R"({"language":"go","code":"","interactor":{"language":"cpp","code":"c",)"
+             R"("files":[{"path":"testlib.h","content":"t"}],"idle_timeout":"2s"},)"
+             R"("tests":[{"expected_output":"1"}]})")
+          .submission;
+  ASSERT_NE(s.checker, nullptr);
+  EXPECT_TRUE(s.interacts);
+  EXPECT_EQ(s.idle_timeout, 2 * base::kSecond);
+  EXPECT_EQ(s.checker->files[0].path, "testlib.h");
+  EXPECT_EQ(s.tests[0].checker, Checker::kProgram);
+  const auto stored = DecodeSubmission(EncodeSubmission(s));
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->checker->code, "c");
+  EXPECT_TRUE(stored->interacts);
+  EXPECT_EQ(stored->idle_timeout, 2 * base::kSecond);
+}
+
+TEST(ParseSubmission, ChecksTheInteractor) {
+  const auto fields = [](const std::string& members, const std::string& tests = "[{}]") {
+    return WrongFields(R"({"language":"go","code":"","tests":)" + tests + R"(,"interactor":{)" +
+                       members + "}}");
+  };
+  const std::string good = R"("language":"c","code":"")";
+  EXPECT_EQ(fields(""), "interactor.code,interactor.language");
+  EXPECT_EQ(fields(good + R"(,"type":"program")"), "interactor.type");
+  EXPECT_EQ(fields(good + R"(,"idle_timeout":"0s")"), "interactor.idle_timeout");
+  EXPECT_EQ(fields(good + R"(,"files":[{"path":"output/x","content":""}])"),
+            "interactor.files[0].path");
+  EXPECT_EQ(fields(good, R"([{"expected_output":"","checker":"exact"}])"), "tests[0].checker");
+  EXPECT_EQ(WrongFields(R"({"language":"go","code":"","interactor":{)" + good + "}}"),
+            "interactor");
+  EXPECT_EQ(WrongFields(R"({"language":"go","code":"","tests":[{}],"interactor":{)" + good +
+                        R"(},"checker":{"type":"program",)" + good + "}}"),
+            "interactor");
+  ParsedSubmission parsed;
+  ParseError error;
+  EXPECT_FALSE(ParseInteractive(R"({"language":"go","code":"","interactor":{)" + good + "}}",
+                                &parsed, &error));
+}
+
 TEST(ParseSubmission, ChecksTheCheckerProgram) {
   const auto fields = [](const std::string& checker) {
     return WrongFields(R"({"language":"go","code":"","tests":[{}],"checker":)" + checker + "}");

@@ -236,15 +236,20 @@ void CheckCompilerArgs(const language::Language& language, const job::Submission
   }
 }
 
-// The program that checks answers, in the form that is stored; it is the caller's like the other.
+// The program that checks answers or interacts, in the form that is stored; it is the caller's like
+// the other.
 void CheckChecker(const Options& options, const language::Registry& languages, const job::Key* key,
                   job::Submission* s, Errors* errors) {
   if (s->checker == nullptr) {
     return;
   }
+  const std::string field = s->interacts ? "interactor" : "checker";
+  if (s->interacts && !options.interactors) {
+    errors->push_back({field, "the docker backend cannot run interactors"});
+  }
   auto checker = std::make_shared<job::Submission>(*s->checker);
   for (job::FieldError& error : Validate(options, languages, key, checker.get(), true)) {
-    errors->push_back({"checker." + error.field, std::move(error.message)});
+    errors->push_back({field + "." + error.field, std::move(error.message)});
   }
   s->checker = std::move(checker);
 }

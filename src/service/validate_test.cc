@@ -206,6 +206,19 @@ TEST_F(ValidateTest, ChecksTheCheckerProgram) {
   EXPECT_EQ(Wrong(true), "checker.language,checker.code");
 }
 
+TEST_F(ValidateTest, ChecksTheInteractor) {
+  auto interactor = std::make_shared<job::Submission>();
+  interactor->language = "native";
+  submission_.checker = interactor;
+  submission_.interacts = true;
+  EXPECT_EQ(Wrong(true), "");
+  EXPECT_TRUE(submission_.interacts);
+  options_.interactors = false;
+  interactor->language = "cobol";
+  submission_.checker = interactor;
+  EXPECT_EQ(Wrong(true), "interactor,interactor.language");
+}
+
 TEST_F(ValidateTest, TheLanguagesOfAKeyAreKnown) {
   job::Key key;
   key.languages = {"native", "cobol"};

@@ -133,6 +133,13 @@ def test_health_namesTheBackendAndItsContainer(exec_service, shared_runner):
     assert set(found["languages"]) == {"go", "python"}
 
 
+def test_interactors_areRefused(exec_service):
+    response = exec_service.post({"language": "python", "code": "", "tests": [{}],
+                                  "interactor": {"language": "python", "code": ""}})
+    assert (response.status, response.fields()) == (422, ["interactor"])
+    assert "docker backend" in response.json["errors"][0]["message"]
+
+
 # Who may do what ------------------------------------------------------------------------------------
 
 

@@ -97,15 +97,27 @@ def shell_blocks(path):
     return re.findall(r"```sh\n(.*?)```", path.read_text(), re.DOTALL)
 
 
-def test_readme_requestsWorkAsTheyAreTyped(service):
-    blocks = [block for block in shell_blocks(REPOSITORY / "README.md") if "curl" in block]
-    assert len(blocks) == 2
-    answers = []
+def results(service, blocks):
+    """What the requests in these blocks come to."""
+    found = []
     for block in blocks:
         done = subprocess.run(
             ["bash", "-euc", block.replace("127.0.0.1:8080", f"127.0.0.1:{service.port}")],
             capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
-        answers.append(json.loads(done.stdout)["result"])
+        found.append(json.loads(done.stdout)["result"])
+    return found
+
+
+def test_api_judgingWorksAsItIsTyped(service):
+    blocks = [block for block in shell_blocks(REPOSITORY / "docs" / "api.md") if '"tests"' in block]
+    assert len(blocks) == 3
+    assert [result["verdict"] for result in results(service, blocks)] == ["ok"] * 3
+
+
+def test_readme_requestsWorkAsTheyAreTyped(service):
+    blocks = [block for block in shell_blocks(REPOSITORY / "README.md") if "curl" in block]
+    assert len(blocks) == 2
+    answers = results(service, blocks)
     assert [(answer["verdict"], answer["stdout"] or answer["stderr"]) for answer in answers] == [
         ("ok", "6\n"), ("ok", "hello\n")]

@@ -333,6 +333,16 @@ def test_cpp_takesAnEntrypointOfAnyOfItsExtensions(service):
     assert (result["verdict"], result["stdout"]) == ("ok", "42"), result
 
 
+@pytest.mark.parametrize("header", ["iostream", "bits/stdc++.h"])
+def test_cpp_headersThatArePrecompiledMayBeIncludedAgain(service, header):
+    include = f"#include <{header}>\n"
+    result = service.run(include + include + '#include "f.h"\nint main() { f(); }\n', "cpp",
+                         compiler_args=["-Wall", "-Werror", "-pedantic-errors"],
+                         files=[{"path": "f.h", "content":
+                                 f"{include}#include <iostream>\ninline void f() {{ std::cout << 4; }}\n"}])
+    assert (result["verdict"], result["stdout"]) == ("ok", "4"), result
+
+
 def test_javascript_requiresItsFiles(service):
     result = service.run("console.log(require('./lib/answer').answer);", "javascript",
                          files=[{"path": "lib/answer.js", "content": "exports.answer = 42;\n"}])

@@ -1,0 +1,186 @@
+#include "executor/interaction.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <utility>
+
+namespace executor {
+namespace {
+
+using Decider = InteractionResult::Decider;
+using sandbox::Cause;
+
+bool EndedWell(const sandbox::RunResult& run) {
+  return run.cause == Cause::kExited && run.exit_code == 0;
+}
+
+}  // namespace
+
+struct Interaction::Timer {
+  explicit Timer(boost::asio::io_context& loop) : timer(loop) {}
+
+  boost::asio::steady_timer timer;
+};
+
+Interaction::Interaction(boost::asio::io_context& loop, sandbox::Backend& backend,
+                         base::Nanos idle_time, Done done)
+    : backend_(backend),
+      idle_time_(idle_time),
+      done_(std::move(done)),
+      timer_(std::make_unique<Timer>(loop)) {}
+
+Interaction::~Interaction() = default;
+
+void Interaction::Start(sandbox::Spec program, sandbox::Spec interactor) {
+  heard_at_ = base::MonotonicNow();
+  StartOne(kInteractor, std::move(interactor));
+  StartOne(kProgram, std::move(program));
+  if (idle_time_ > 0) {
+    WatchSilence(idle_time_);
+  }
+}
+
+void Interaction::StartOne(Side side, sandbox::Spec spec) {
+  parties_[side].id = backend_.Start(
+      std::move(spec),
+      [self = shared_from_this(), side](sandbox::Stream stream, std::string_view data) {
+        self->Hear(side, stream, data);
+      },
+      [self = shared_from_this(), side](sandbox::RunResult result) {
+        self->OnEnded(side, std::move(result));
+      });
+}
+
+void Interaction::Cancel() {
+  Kill(kProgram);
+  Kill(kInteractor);
+}
+
+void Interaction::Hear(Side from, sandbox::Stream stream, std::string_view data) {
+  heard_at_ = base::MonotonicNow();
+  const Side to = from == kProgram ? kInteractor : kProgram;
+  if (stream == sandbox::Stream::kStdout && !parties_[to].ended) {
+    parties_[to].unread += data;
+    Feed(to);
+  }
+}
+
+// One piece at a time, so that many small words that nobody takes are no many pieces.
+void Interaction::Feed(Side to) {
+  Party& party = parties_[to];
+  if (party.writing || party.unread.empty()) {
+    return;
+  }
+  party.writing = true;
+  backend_.live_input()->Write(party.id, std::exchange(party.unread, {}),
+                               [self = shared_from_this(), to] {
+                                 self->parties_[to].writing = false;
+                                 self->heard_at_ = base::MonotonicNow();
+                                 self->Feed(to);
+                               });
+}
+
+void Interaction::EndInput(Side to) {
+  Party& party = parties_[to];
+  if (!party.unread.empty()) {
+    backend_.live_input()->Write(party.id, std::exchange(party.unread, {}), [] {});
+  }
+  backend_.live_input()->CloseInput(party.id);
+}
+
+void Interaction::OnEnded(Side side, sandbox::RunResult result) {
+  Party& party = parties_[side];
+  party.ended = true;
+  party.result = std::move(result);
+  party.unread.clear();
+  const bool first = !parties_[kProgram].ended || !parties_[kInteractor].ended;
+  if (first) {
+    silence_ = base::MonotonicNow() - heard_at_;
+    timer_->timer.cancel();
+  }
+  const Cause cause = party.result.cause;
+  if (!party.killed && (cause == Cause::kInternal || cause == Cause::kCancelled)) {
+    failure_ = cause == Cause::kInternal ? party.result.message : "it was cancelled by the backend";
+    Cancel();
+  } else if (!decider_ && failure_.empty()) {
+    side == kProgram ? ProgramEnded() : InteractorEnded();
+  }
+  if (!first) {
+    Finish();
+  }
+}
+
+void Interaction::ProgramEnded() {
+  const sandbox::RunResult& program = parties_[kProgram].result;
+  if (parties_[kInteractor].ended) {
+    Decide(EndedWell(program) ? Decider::kInteractor : Decider::kProgram);
+  } else if (EndedWell(program)) {
+    EndInput(kInteractor);
+  } else if (program.cause == Cause::kExited || program.cause == Cause::kSignalled) {
+    AllowComplaint();
+  } else {
+    Decide(Decider::kProgram);
+  }
+}
+
+void Interaction::InteractorEnded() {
+  if (!EndedWell(parties_[kInteractor].result)) {
+    Decide(Decider::kInteractor);
+  } else if (!parties_[kProgram].ended) {
+    EndInput(kProgram);
+  } else {
+    Decide(EndedWell(parties_[kProgram].result) ? Decider::kInteractor : Decider::kProgram);
+  }
+}
+
+void Interaction::Decide(Decider decider) {
+  decider_ = decider;
+  Cancel();
+}
+
+void Interaction::Kill(Side side) {
+  Party& party = parties_[side];
+  if (!party.ended && !std::exchange(party.killed, true)) {
+    backend_.Cancel(party.id);
+  }
+}
+
+void Interaction::WatchSilence(base::Nanos left) {
+  timer_->timer.expires_after(std::chrono::nanoseconds(left));
+  timer_->timer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (error || self->parties_[kProgram].ended || self->parties_[kInteractor].ended) {
+      return;
+    }
+    const base::Nanos silence = base::MonotonicNow() - self->heard_at_;
+    if (silence < self->idle_time_) {
+      self->WatchSilence(self->idle_time_ - silence);
+    } else {
+      self->Decide(Decider::kSilence);
+    }
+  });
+}
+
+void Interaction::AllowComplaint() {
+  timer_->timer.expires_after(std::chrono::nanoseconds(kGrace));
+  timer_->timer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (!error && !self->decider_) {
+      self->Decide(Decider::kProgram);
+    }
+  });
+}
+
+void Interaction::Finish() {
+  timer_->timer.cancel();
+  InteractionResult result;
+  result.decider = decider_.value_or(Decider::kInteractor);
+  result.program = std::move(parties_[kProgram].result);
+  result.interactor = std::move(parties_[kInteractor].result);
+  result.silence = silence_;
+  result.failure = std::move(failure_);
+  if (const Done done = std::exchange(done_, nullptr)) {
+    done(std::move(result));
+  }
+}
+
+}  // namespace executor
