@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <charconv>
 #include <chrono>
+#include <unordered_map>
 #include <utility>
 
 #include "base/text.h"
@@ -18,8 +19,9 @@ using sandbox::Stream;
 namespace {
 
 // Events that wait for the client: from here on the output stays in the store.
-constexpr size_t kHighWater = size_t{32} << 10;
-constexpr size_t kMaxPiece = size_t{16} << 10;  // bytes of output in one event
+// As much again is being sent meanwhile, for each of what may be thousands of clients.
+constexpr size_t kHighWater = size_t{8} << 10;
+constexpr size_t kMaxPiece = size_t{8} << 10;  // bytes of output in one event
 // Proxies and browsers take a silent connection for dead after half a minute or more.
 constexpr std::chrono::seconds kHeartbeat(10);
 // How long a client waits before it connects again.
@@ -93,6 +95,59 @@ struct EventStream::Timer {
   asio::steady_timer timer;
 };
 
+// A job that has ended and its result as the client gets it, kept once for all streams that tell
+// them at the same time: those of a job with much output and many readers would not fit into
+// memory.
+class EventStream::Ending {
+ public:
+  // The one that other streams have of it, else a new one that takes `share` to pay. Null when
+  // there is no room.
+  static std::shared_ptr<Ending> Of(std::shared_ptr<const job::Job> job, Budget::Share* share) {
+    std::weak_ptr<Ending>& known = All()[job->id];
+    std::shared_ptr<Ending> ending = known.lock();
+    if (ending == nullptr) {
+      ending = std::make_shared<Ending>(std::move(job), std::move(*share));
+      known = ending;
+    }
+    return ending->share_.Resize(ending->bytes_) ? ending : nullptr;
+  }
+
+  Ending(std::shared_ptr<const job::Job> job, Budget::Share share)
+      : job_(std::move(job)), share_(std::move(share)), bytes_(BytesOf(*job_)) {}
+
+  Ending(const Ending&) = delete;
+  Ending& operator=(const Ending&) = delete;
+
+  ~Ending() { All().erase(job_->id); }
+
+  const job::Job& job() const { return *job_; }
+
+  // Null when there is no room.
+  const std::string* Json() {
+    if (json_.empty()) {
+      std::string json = job::ToPublicJson(*job_);
+      if (!share_.Resize(bytes_ + static_cast<int64_t>(json.size()))) {
+        return nullptr;
+      }
+      bytes_ += static_cast<int64_t>(json.size());
+      json_ = std::move(json);
+    }
+    return &json_;
+  }
+
+ private:
+  // By the ids of their jobs, which change no more.
+  static std::unordered_map<std::string, std::weak_ptr<Ending>>& All() {
+    static thread_local std::unordered_map<std::string, std::weak_ptr<Ending>> all;
+    return all;
+  }
+
+  const std::shared_ptr<const job::Job> job_;
+  Budget::Share share_;
+  int64_t bytes_;
+  std::string json_;
+};
+
 EventStream::EventStream(asio::io_context& loop, service::Service& service,
                          std::shared_ptr<const bool> open, std::string id, service::Caller caller,
                          job::OutputPosition from, Budget::Share share, Form form)
@@ -128,6 +183,7 @@ void EventStream::Begin(std::shared_ptr<const job::Job> job) {
 
 void EventStream::End() {
   phase_ = Phase::kEnded;
+  ending_.reset();
   changes_.reset();
   output_.reset();
   timer_->timer.cancel();
@@ -193,15 +249,15 @@ void EventStream::OnLooked(std::shared_ptr<const job::Job> job) {
 void EventStream::BeginEnd(std::shared_ptr<const job::Job> job) {
   changes_.reset();
   output_.reset();
-  if (!share_.Resize(BytesOf(*job))) {
+  ending_ = Ending::Of(std::move(job), &share_);
+  if (ending_ == nullptr) {
     End();
     return;
   }
-  if (job->run != run_) {
-    Restart(job->run);
+  if (ending_->job().run != run_) {
+    Restart(ending_->job().run);
   }
-  const bool has_result = job->result.has_value();
-  last_ = std::move(job);
+  const bool has_result = ending_->job().result.has_value();
   phase_ = has_result ? Phase::kRest : Phase::kDrain;
   if (!has_result && !paused_) {
     Drain();
@@ -241,8 +297,9 @@ void EventStream::OnChunk(const job::OutputChunk& chunk) {
     side.lost += chunk.offset - known;
     side.sent = chunk.offset;
   }
-  TellOutput(chunk.stream, chunk.data, false);
-  if (pending_.size() >= kHighWater) {
+  const std::string_view piece = std::string_view(chunk.data).substr(0, kMaxPiece);
+  TellOutput(chunk.stream, piece, false);
+  if (pending_.size() >= kHighWater || piece.size() < chunk.data.size()) {
     paused_ = true;
     output_.reset();
   }
@@ -300,7 +357,7 @@ void EventStream::TellRest() {
     TellOutput(stream, std::string_view(all).substr(sent, kMaxPiece), last);
     return last;
   };
-  const job::Result& result = *last_->result;
+  const job::Result& result = *ending_->job().result;
   while (pending_.size() < kHighWater) {
     if (tell(Stream::kStdout, result.stdout_data) && tell(Stream::kStderr, result.stderr_data)) {
       phase_ = Phase::kResult;
@@ -309,13 +366,34 @@ void EventStream::TellRest() {
   }
 }
 
+// The next of the result's event: as much at once as of output.
 void EventStream::TellResult() {
-  TellStatus(*last_);
-  const std::string result = job::ToPublicJson(*last_);
-  last_.reset();
-  if (share_.Resize(static_cast<int64_t>(result.size()))) {
-    Tell("result", result, true);
+  const std::string* json = ending_->Json();
+  if (json == nullptr) {
+    TellEnd();
+    return;
   }
+  if (!told_) {
+    TellStatus(ending_->job());
+    if (form_ == Form::kMessages) {
+      Tell("result", *json);
+      TellEnd();
+      return;
+    }
+    TellHead("result", true);
+    told_ = 0;
+  }
+  const std::string_view next = std::string_view(*json).substr(*told_, kHighWater);
+  pending_.append(next);
+  *told_ += next.size();
+  if (*told_ == json->size()) {
+    pending_.append("\n\n");
+    TellEnd();
+  }
+}
+
+void EventStream::TellEnd() {
+  ending_.reset();
   phase_ = Phase::kEnded;
   timer_->timer.cancel();
 }
@@ -343,15 +421,20 @@ void EventStream::TellOutput(Stream stream, std::string_view bytes, bool last) {
   Tell(stream == Stream::kStdout ? "stdout" : "stderr", data);
 }
 
-void EventStream::Tell(std::string_view event, const std::string& data, bool at_end) {
+void EventStream::Tell(std::string_view event, const std::string& data) {
   if (form_ == Form::kMessages) {
     pending_.append(job::ToSessionMessage(event, data)).append("\n");
     return;
   }
+  TellHead(event, false);
+  pending_.append(data).append("\n\n");
+}
+
+// An event up to its data.
+void EventStream::TellHead(std::string_view event, bool at_end) {
   const EventId id{{run_, SideOf(Stream::kStdout).sent, SideOf(Stream::kStderr).sent}, at_end};
   pending_.append("event: ").append(event);
-  pending_.append("\nid: ").append(ToString(id));
-  pending_.append("\ndata: ").append(data).append("\n\n");
+  pending_.append("\nid: ").append(ToString(id)).append("\ndata: ");
 }
 
 void EventStream::Heartbeat() {
@@ -361,7 +444,7 @@ void EventStream::Heartbeat() {
     if (error || !self || self->phase_ == Phase::kEnded) {
       return;
     }
-    if (self->pending_.empty()) {
+    if (self->pending_.empty() && !self->told_) {
       self->pending_ = ":\n\n";
       self->on_ready();
     }

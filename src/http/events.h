@@ -37,8 +37,9 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
   // a connection that has its own framing and heartbeat.
   enum class Form { kEvents, kMessages };
 
-  // `open`: false once the service may not be called any more. `share` pays for what it keeps of
-  // the job at its end; a stream that cannot ends there, and its client comes again.
+  // `open`: false once the service may not be called any more. `share` pays for what is kept of the
+  // job at its end, once for all streams that tell it at the same time; where there is no room the
+  // stream ends, and its client comes again.
   EventStream(boost::asio::io_context& loop, service::Service& service,
               std::shared_ptr<const bool> open, std::string id, service::Caller caller,
               job::OutputPosition from, Budget::Share share = {}, Form form = Form::kEvents);
@@ -65,6 +66,7 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
   };
 
   struct Timer;
+  class Ending;
 
   struct Side {
     int64_t sent = 0;  // bytes of the stream that the client has been told
@@ -81,10 +83,12 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
   void Drain();
   void Refill();
   void TellRest();
+  void TellEnd();
   void TellResult();
   void TellStatus(const job::Job& job);
   void TellOutput(sandbox::Stream stream, std::string_view bytes, bool last);
-  void Tell(std::string_view event, const std::string& data, bool at_end = false);
+  void Tell(std::string_view event, const std::string& data);
+  void TellHead(std::string_view event, bool at_end);
   void Heartbeat();
   Side& SideOf(sandbox::Stream stream);
 
@@ -105,8 +109,9 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
   uint64_t drains_ = 0;  // how often Drain was called
   uint64_t run_ = 0;     // the run whose output is told
   std::array<Side, 2> sides_;
-  std::string status_;                    // the last status event's data
-  std::shared_ptr<const job::Job> last_;  // once it is final
+  std::string status_;              // the last status event's data
+  std::shared_ptr<Ending> ending_;  // once it is final
+  std::optional<size_t> told_;      // bytes of the result's event, once it has begun
 };
 
 }  // namespace http

@@ -248,10 +248,26 @@ TEST_F(EventStreamTest, ASlowReaderCostsLittleAndMissesNothing) {
   }
   std::vector<Event> events = Read(*stream);
   EXPECT_TRUE(Output(events) == all);
-  EXPECT_LT(largest_, size_t{64} << 10);
+  EXPECT_LT(largest_, size_t{20} << 10);
   Out("the end");
   events = Read(*stream);
   EXPECT_EQ(Output(events, "stdout", static_cast<int64_t>(all.size())), "the end");
+}
+
+TEST_F(EventStreamTest, AHugeWriteComesInPieces) {
+  Lease();
+  const auto stream = Open();
+  std::string all;
+  for (int i = 0; i < 30'000; ++i) {
+    all += std::to_string(i) + "\xC3\xA9";  // characters of two bytes, at odd and even places
+  }
+  Out(all);
+  Write(Stream::kStderr, "after it");
+  const std::vector<Event> events = Read(*stream);
+  EXPECT_TRUE(Output(events) == all);
+  EXPECT_EQ(Output(events, "stderr"), "after it");
+  EXPECT_EQ(events.back().kind, "stderr");
+  EXPECT_LT(largest_, size_t{20} << 10);
 }
 
 TEST_F(EventStreamTest, ASlowReaderOfAnEndedJobMissesNothing) {
@@ -385,22 +401,65 @@ TEST_F(EventStreamTest, EndsEarly) {
 }
 
 TEST_F(EventStreamTest, EndsWhereThereIsNoRoomForTheResultAndCanBeResumed) {
+  const Budget budget(200'000);
+  Budget::Share held(budget, "client");
+  ASSERT_TRUE(held.Resize(75'000));
+  Lease();
+  const auto stream = Open({}, Budget::Share(budget, "client"));
+  Out("x");
+  EXPECT_EQ(Kinds(Read(*stream)), "status=running stdout");
+  Complete(std::string(30'000, 'x'));
+  EXPECT_TRUE(stream->ended());
+  EXPECT_TRUE(Read(*stream).empty());
+  EXPECT_EQ(budget.taken(), 75'000);
+  const auto other = Open({run_, 1, 0}, Budget::Share(budget, "other"));
+  const auto events = Read(*other);
+  EXPECT_EQ(Output(events, "stdout", 1).size(), 29'999U);
+  EXPECT_EQ(events.back().kind, "result");
+  EXPECT_EQ(budget.taken(), 75'000);
+}
+
+TEST_F(EventStreamTest, EndsWhereThereIsNoRoomForTheResultAsTextAndCanBeResumed) {
   const Budget budget(100'000);
   Lease();
-  const auto first = Open({}, Budget::Share(budget, "client"));
-  const auto second = Open({}, Budget::Share(budget, "client"));
-  Out("x");
-  EXPECT_EQ(Kinds(Read(*first)), "status=running stdout");
-  EXPECT_EQ(Kinds(Read(*second)), "status=running stdout");
+  const auto stream = Open({}, Budget::Share(budget, "client"));
   Complete(std::string(30'000, 'x'));
-  EXPECT_EQ(budget.taken(), 30'000);
-  EXPECT_TRUE(second->ended());
-  EXPECT_TRUE(Read(*second).empty());
-  EXPECT_EQ(Read(*first).back().kind, "result");
-  first->End();
-  EXPECT_GT(budget.taken(), 30'000);  // what was taken is being sent
-  const auto other = Open({run_, 1, 0}, Budget::Share(budget, "other"));
-  EXPECT_EQ(Output(Read(*other), "stdout", 1).size(), 29'999U);
+  const auto events = Read(*stream);
+  EXPECT_EQ(Output(events).size(), 30'000U);
+  EXPECT_EQ(events.back().kind, "stdout");  // the same again, as text of JSON, is too much
+  EXPECT_TRUE(stream->ended());
+  EXPECT_EQ(budget.taken(), 0);
+}
+
+// What a thousand readers of one job keep of its end is kept once, and handed out in pieces.
+TEST_F(EventStreamTest, ManyStreamsTellOneEnd) {
+  const Budget budget(1'000'000);
+  Lease();
+  std::vector<std::shared_ptr<EventStream>> streams;
+  for (int i = 0; i < 50; ++i) {
+    streams.push_back(Open({}, Budget::Share(budget, "client")));
+  }
+  Complete(std::string(200'000, 'x'));
+  EXPECT_EQ(budget.taken(), 200'000);
+  std::vector<std::string> texts(streams.size());
+  for (bool more = true; more;) {
+    more = false;
+    for (size_t i = 0; i < streams.size(); ++i) {
+      const std::string piece = streams[i]->Take();
+      largest_ = std::max(largest_, piece.size());
+      texts[i] += piece;
+      more = more || !piece.empty();
+    }
+    EXPECT_LT(budget.taken(), 410'000);
+  }
+  EXPECT_LT(largest_, size_t{20} << 10);
+  EXPECT_EQ(budget.taken(), 0);
+  for (size_t i = 0; i < streams.size(); ++i) {
+    EXPECT_TRUE(streams[i]->ended());
+    EXPECT_TRUE(texts[i] == texts[0]);
+  }
+  EXPECT_TRUE(texts[0].ends_with("\n\n"));
+  EXPECT_NE(texts[0].find("-end\ndata: {\"id\":"), std::string::npos);
 }
 
 TEST_F(EventStreamTest, DoesNotCallAServiceThatIsGone) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -12,8 +13,9 @@
 namespace store {
 namespace {
 
-// Small writes are put together up to this size, so that a replay is a few large pieces.
-constexpr size_t kPieceBytes = size_t{16} << 10;
+// Small writes are put together up to this size, so that a replay is a few large pieces, and large
+// ones are cut, so that those who take little at once are handed little.
+constexpr size_t kPieceBytes = size_t{8} << 10;
 
 int64_t& OffsetOf(job::OutputPosition& position, sandbox::Stream stream) {
   return stream == sandbox::Stream::kStdout ? position.stdout_offset : position.stderr_offset;
@@ -146,12 +148,19 @@ void OutputLog::Publish(const std::string& id, job::OutputChunk chunk) {
     return;  // a worker tells each byte once
   }
   end = EndOf(chunk);
+  std::string_view rest = chunk.data;
   job::OutputChunk* last = run.pieces.empty() ? nullptr : &run.pieces.back();
   if (last != nullptr && last->stream == chunk.stream && EndOf(*last) == chunk.offset &&
       last->data.size() < kPieceBytes) {
-    last->data += chunk.data;
-  } else {
-    run.pieces.push_back(std::move(chunk));
+    const std::string_view more = rest.substr(0, kPieceBytes - last->data.size());
+    last->data += more;
+    rest.remove_prefix(more.size());
+  }
+  while (!rest.empty()) {
+    const std::string_view piece = rest.substr(0, kPieceBytes);
+    run.pieces.push_back(
+        {chunk.run, chunk.stream, end - static_cast<int64_t>(rest.size()), std::string(piece)});
+    rest.remove_prefix(piece.size());
   }
   if (state_->watchers.Has(id)) {
     MarkBehind(id);
