@@ -9,9 +9,10 @@ import pathlib
 import sys
 import tempfile
 
-import bench
+from harness import ROOT, Client, in_threads, percentile, run_bare, service, timed
+from jobs import GO_HELLO, PYTHON_HELLO
 
-sys.path.insert(0, str(bench.ROOT / "tests" / "e2e"))
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 import docker_backend
 import docker_engine
@@ -40,30 +41,19 @@ class Exec:
                 "--env", f"GOTMPDIR={self.folder}", "--env", "CGO_ENABLED=0", RUNNER, *command,
                 str(path)]
         try:
-            bench.run_bare(argv, self.env, expected)
+            run_bare(argv, self.env, expected)
         finally:
             path.unlink()
 
     def python(self):
-        self._run("hello.py", bench.PYTHON_HELLO, "python3")
+        self._run("hello.py", PYTHON_HELLO, "python3")
 
     def go(self):
-        self._run("hello.go", bench.GO_HELLO, "go", "run")
+        self._run("hello.go", GO_HELLO, "go", "run")
 
 
-def interleaved(sides, rounds):
-    """{name: samples}; the first rounds warm everything up."""
-    samples = {name: [] for name, _ in sides}
-    for i in range(rounds + 3):
-        for name, work in sides:
-            took = bench.timed(work)
-            if i >= 3:
-                samples[name].append(took)
-    return samples
-
-
-def measure(native, rounds, seconds, cores):
-    """`native`: the Bench of the service that runs already. Prints tables, returns the numbers."""
+def measure(cases, native_port, rounds, seconds, cores):
+    """`native_port`: of the service that runs already."""
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(docker_engine.engine())
         jobs = stack.enter_context(docker_backend.job_folder())
@@ -71,49 +61,40 @@ def measure(native, rounds, seconds, cores):
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         folder.chmod(0o755)
         environment = docker_backend.settings(engine, jobs, SANDBOX_CONTAINER=RUNNER)
-        _, port = stack.enter_context(bench.service(folder, **environment))
-        contained = bench.Bench(port, native.go, native.folder)
+        _, port = stack.enter_context(service(folder, **environment))
         bare_folder = jobs / "bare"
         bare_folder.mkdir()
         bare_folder.chmod(0o777)
-        bare = Exec(engine, docker_engine.DOCKER, bare_folder, native.sources)
-        return compare(native, contained, bare, rounds, seconds, cores)
+        bare = Exec(engine, docker_engine.DOCKER, bare_folder, cases.sources)
+        plain = {"Python hello": bare.python, "Go hello": bare.go}
+        numbers = {"latency": {}, "throughput": []}
+        for name in CASES:
+            case = cases.named(name)
+            if case is not None:
+                numbers["latency"][name] = latency(case, port, native_port, plain[name], rounds)
+                numbers["throughput"] += throughput(case, port, native_port, plain[name], seconds,
+                                                    cores)
+        return numbers
 
 
-def compare(native, contained, bare, rounds, seconds, cores):
-    work = {
-        "Python hello": (contained.python_job, native.python_job, bare.python),
-        "Go hello": (contained.go_job, native.go_job, bare.go),
-    }
-    sides = ("docker", "native", "exec")
-    numbers = {"latency": {}, "throughput": {}}
-    print("Docker backend: latency of one job, milliseconds. exec = a bare docker exec.\n")
-    rows = []
-    clients = (bench.Client(contained.port), bench.Client(native.port))
-    for name in CASES:
-        docker, here, plain = work[name]
-        samples = interleaved([("docker", lambda: docker(clients[0])),
-                               ("native", lambda: here(clients[1])), ("exec", plain)], rounds)
-        p50 = [bench.percentile(samples[side], 50) for side in sides]
-        numbers["latency"][name] = {f"p{p}": {side: bench.percentile(samples[side], p)
-                                              for side in sides} for p in (50, 90, 99)}
-        rows.append([name, rounds, *p50, p50[0] / p50[2], p50[0] / p50[1]])
-    for client in clients:
-        client.close()
-    bench.table(["case", "n", "p50 docker", "p50 native", "p50 exec", "docker/exec",
-                 "docker/native"], rows)
+def latency(case, port, native_port, plain, rounds):
+    """All sides in turns; the first rounds warm them up."""
+    docker, native = Client(port), Client(native_port)
+    sides = {"docker": lambda: case.job(docker), "native": lambda: case.job(native), "exec": plain}
+    samples = {side: [] for side in sides}
+    for i in range(rounds + 3):
+        for side, work in sides.items():
+            took = timed(work)
+            if i >= 3:
+                samples[side].append(took)
+    docker.close()
+    native.close()
+    return {"n": rounds, **{f"p{p}": {side: percentile(taken, p) for side, taken in samples.items()}
+                            for p in (50, 90, 99)}}
 
-    print("Docker backend: jobs a second.\n")
-    rows = []
-    for name in CASES:
-        docker, here, plain = work[name]
-        for count in (1, 2 * cores):
-            rates = [contained.throughput(docker, count, seconds, True),
-                     native.throughput(here, count, seconds, True),
-                     native.throughput(plain, count, seconds, False)]
-            numbers["throughput"][f"{name}, {count} clients"] = dict(zip(sides, rates))
-            rows.append([name, count, *rates, rates[0] / rates[2] if rates[2] else 0.0,
-                         rates[0] / rates[1] if rates[1] else 0.0])
-    bench.table(["case", "clients", "docker/s", "native/s", "exec/s", "docker/exec",
-                 "docker/native"], rows)
-    return numbers
+
+def throughput(case, port, native_port, plain, seconds, cores):
+    return [{"case": case.name, "clients": count,
+             "docker": in_threads(case.job, count, seconds, lambda: (Client(port),)),
+             "native": in_threads(case.job, count, seconds, lambda: (Client(native_port),)),
+             "exec": in_threads(plain, count, seconds, tuple)} for count in (1, 2 * cores)]

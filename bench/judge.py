@@ -3,8 +3,9 @@
 import json
 import os
 import subprocess
-import threading
 import time
+
+from harness import Client, until_idle
 
 # About a millisecond.
 PROGRAM = """#include <stdio.h>
@@ -76,10 +77,10 @@ def bare(program, runs, at_once):
     return time.perf_counter() - started
 
 
-def submit(connect, jobs, in_batch):
+def submit(port, jobs, in_batch):
     """Seconds until so many hello jobs have been accepted."""
     submissions = [{"language": "python", "code": f"print({n})"} for n in range(jobs)]
-    client = connect()
+    client = Client(port)
     started = time.perf_counter()
     if in_batch:
         status, answer = client.call(
@@ -97,34 +98,21 @@ def submit(connect, jobs, in_batch):
     return seconds
 
 
-def until_idle(connect):
-    pause = threading.Event()
-    while True:
-        client = connect()
-        health = json.loads(client.call("GET", "/health")[1])
-        client.close()
-        if health["queued"] + health["running"] == 0:
-            return
-        pause.wait(0.2)
-
-
-def measure(connect, folder, quick):
-    """Rows of (case, seconds, seconds of the other side)."""
+def measure(port, folder, quick):
+    """Of the judge job the best of a few rounds, by its ratio to the bare runs after it."""
     tests, rounds, jobs = (200, 2, 100) if quick else (1000, 3, 1000)
     source = folder / "judged.c"
     source.write_text(PROGRAM)
     program = str(folder / "judged")
     subprocess.run([GCC, "-O2", "-o", program, str(source)], check=True)
-    client = connect()
+    client = Client(port)
     judge(client, 2)  # compiles it
     pairs = [(judge(client, tests), bare(program, tests, 2)) for _ in range(rounds)]
     client.close()
     judged, runs = min(pairs, key=lambda pair: pair[0] / pair[1])
-    single = submit(connect, jobs, False)
-    until_idle(connect)
-    batch = submit(connect, jobs, True)
-    until_idle(connect)
-    return [
-        (f"{tests} tests of a 1 ms C program / {tests} bare runs, two at a time", judged, runs),
-        (f"submission of {jobs} jobs in a batch / one by one", batch, single),
-    ]
+    single = submit(port, jobs, False)
+    until_idle(port)
+    batch = submit(port, jobs, True)
+    until_idle(port)
+    return {"tests": tests, "tests_s": judged, "bare_s": runs, "jobs": jobs, "batch_s": batch,
+            "single_s": single}

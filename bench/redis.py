@@ -1,6 +1,6 @@
 """Measures the Redis store: beside SQLite, in round trips, and with a growing backlog.
 
-    ./dev bench redis [--quick] [--json FILE]
+    ./dev bench redis [--quick] [--json FILE] [--write DOCUMENT]
 
 Starts a real redis-server (append-only file, fsync always) on a Unix socket and real services. All
 figures of one run belong together: read the ratios. Needs only the Python standard library.
@@ -19,7 +19,10 @@ import tempfile
 import threading
 import time
 
-from bench import PYTHON_HELLO, ROOT, Client, resident_kib, service, table
+import about
+import report
+from harness import ROOT, Client, resident_kib, service
+from jobs import PYTHON_HELLO
 
 LUA = ROOT / "src" / "store" / "lua"
 BLOCKER = "import time; time.sleep(50)"
@@ -137,7 +140,7 @@ def round_trips(redis, client, jobs):
     """Calls of scripts per job that nobody waits for, from its submission to its result."""
     before = redis.evaluations()
     for n in range(jobs):
-        client.call("POST", "/v1/execute", submission(PYTHON_HELLO.format(n=n)))
+        client.call("POST", "/v1/execute", submission(PYTHON_HELLO.replace("{n}", str(n))))
     while redis.call("HMGET", "{code-sandbox}:state", "queued", "running") != [b"0", b"0"]:
         time.sleep(0.02)
     return (redis.evaluations() - before) / jobs
@@ -154,7 +157,7 @@ def beside_sqlite(folder, seconds):
             with service(state, SANDBOX_QUEUE_SIZE="1000000", HTTP_SHUTDOWN_TIMEOUT="1s",
                          **settings) as (_, port):
                 jobs, _ = in_parallel(port, seconds, lambda: submission(
-                    PYTHON_HELLO.format(n=time.monotonic_ns()), wait="30s"))
+                    PYTHON_HELLO.replace("{n}", str(time.monotonic_ns())), wait="30s"))
                 client = Client(port)
                 if store == "redis":
                     numbers["round_trips_per_job"] = round_trips(redis, client, 100)
@@ -176,7 +179,7 @@ def with_backlog(folder, sizes, calls):
         nonlocal count
         count += 1
         return (*redis.script("submit"), f"{count:022d}", f"tenant{count % 50}", 0, "python",
-                10**18 + count, body, 10**9)
+                10**18 + count, body, 10**9, 0, 0, 0)
 
     with redis_server(folder / "backlog") as (redis, path):
         empty = int(redis.info("memory", "used_memory"))
@@ -194,8 +197,8 @@ def with_backlog(folder, sizes, calls):
                 for n in range(calls):
                     lease = redis.call(*redis.script("lease"), "w", 1, f"{size}-{attempt}-{n}",
                                        30000, 3, 3600000, 5000, "node")[0]
-                    redis.call(*redis.script("finish"), lease[0], lease[1], "completed", 1, 1000,
-                               '{"v":1}', "")
+                    redis.call(*redis.script("finish"), lease[0], lease[1], "completed",
+                               10**18, 3_600_000, '{"v":1}', "")
                 best[1] = min(best[1], (time.perf_counter() - started) / calls)
             state = folder / f"api-{size}"
             state.mkdir(mode=0o755)
@@ -215,11 +218,13 @@ def with_backlog(folder, sizes, calls):
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench redis", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="less time, a smaller backlog")
-    parser.add_argument("--json", metavar="FILE", help="write the numbers there, too")
+    parser.add_argument("--json", metavar="FILE", help="keep the numbers there")
+    parser.add_argument("--write", metavar="DOCUMENT", help="put the tables into it")
     options = parser.parse_args()
     sizes = (1_000, 10_000, 100_000) if options.quick else (1_000, 10_000, 100_000, 1_000_000)
     if shutil.which("redis-server") is None:
         sys.exit("bench: redis-server is missing; install the package redis-server")
+    machine = about.machine("./dev bench redis")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-"))
     folder.chmod(0o755)
     try:
@@ -227,24 +232,12 @@ def main():
         backlog = with_backlog(folder, sizes, 100 if options.quick else 400)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"\nA second, with {CLIENTS} clients; both stores durable before they answer.\n")
-    rows = []
-    for what in ("submits_per_second", "jobs_per_second"):
-        sqlite, redis = stores["sqlite"][what], stores["redis"][what]
-        rows.append([what.replace("_", " "), sqlite, redis, redis / sqlite])
-    table(["", "sqlite", "redis", "ratio"], rows)
-    print("Round trips to Redis per job, from submission to result, polls included: "
-          f"{stores['round_trips_per_job']:.2f}\n")
-    print("Microseconds a call from one client without pipelining, while as many jobs wait.\n")
-    first = backlog[0]
-    table(["queued", "submit", "ratio", "lease and finish", "ratio", "Redis bytes a job",
-           "sandboxd KiB"],
-          [[row["queued"], row["submit_us"], row["submit_us"] / first["submit_us"],
-            row["lease_and_finish_us"], row["lease_and_finish_us"] / first["lease_and_finish_us"],
-            int(row["redis_bytes_per_job"]), row["sandboxd_kib"]] for row in backlog])
+    numbers = {"about": machine, "clients": CLIENTS, "stores": stores, "backlog": backlog}
+    print(report.redis_document(numbers))
     if options.json:
-        pathlib.Path(options.json).write_text(
-            json.dumps({"stores": stores, "backlog": backlog}, indent=1) + "\n")
+        pathlib.Path(options.json).write_text(json.dumps(numbers, indent=1) + "\n")
+    if options.write:
+        report.write(options.write, numbers, "bench redis")
 
 
 if __name__ == "__main__":
