@@ -388,6 +388,8 @@ std::vector<Variable> Variables(const Environment& environment) {
        Duration(&Config::timeout, base::kMillisecond, base::kHour)},
       {"SANDBOX_COMPILE_TIMEOUT", "10s", nullptr, "Wall-clock limit of a job's compilation",
        Duration(&Config::compile_timeout, base::kMillisecond, base::kHour)},
+      {"SANDBOX_JUDGE_TIMEOUT", "10m", nullptr, "Wall-clock limit of all tests of a job together",
+       Duration(&Config::judge_timeout, base::kMillisecond, 24 * base::kHour)},
       {"SANDBOX_MAX_TIMEOUT", "60s", nullptr, "The longest timeout that a request may ask for",
        Duration(&Config::max_timeout, base::kMillisecond, 24 * base::kHour)},
       {"SANDBOX_MEMORY", "256MiB", nullptr, "Memory of a job's processes and files together",

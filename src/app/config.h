@@ -81,6 +81,7 @@ struct Config {
   int64_t max_file_bytes = 0;
   int64_t max_open_files = 0;
   int64_t compile_cache = 0;
+  base::Nanos judge_timeout = 0;
   int64_t slots = 0;
   int64_t sessions = 0;  // interactive ones
   base::Nanos session_timeout = 0;

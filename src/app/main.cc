@@ -401,6 +401,7 @@ class App {
     options.slots = static_cast<int>(config_.slots);
     options.timeout = config_.timeout;
     options.compile_timeout = config_.compile_timeout;
+    options.judge_timeout = config_.judge_timeout;
     options.memory_bytes = config_.memory;
     options.processes = config_.processes;
     options.output_bytes = config_.output;

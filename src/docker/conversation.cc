@@ -40,6 +40,7 @@ struct Conversation::Parts {
   std::string to_send;
   std::unique_ptr<FrameParser> parser;
   sandbox::Backend::OnOutput on_output;
+  sandbox::Backend::OnUsage on_usage;
   bool writing = false;
 };
 
@@ -74,6 +75,11 @@ void Conversation::Open(wire::Command command, const std::string& name, base::Na
   events.on_output = [this](sandbox::Stream stream, std::string_view data) {
     if (parts_->on_output) {
       parts_->on_output(stream, data);
+    }
+  };
+  events.on_usage = [this](const sandbox::LiveUsage& usage) {
+    if (parts_->on_usage) {
+      parts_->on_usage(usage);
     }
   };
   parts_->parser = std::make_unique<FrameParser>(std::move(events));
@@ -132,6 +138,10 @@ void Conversation::Write() {
                     });
 }
 
+void Conversation::WatchUsage(sandbox::Backend::OnUsage on_usage) {
+  parts_->on_usage = std::move(on_usage);
+}
+
 void Conversation::Cancel() {
   cancelled_ = true;
   if (parts_->writing) {
@@ -153,6 +163,7 @@ void Conversation::Abandon() {
   on_ready_ = nullptr;
   on_done_ = nullptr;
   parts_->on_output = nullptr;
+  parts_->on_usage = nullptr;
   Lose("it was given up");
 }
 
@@ -264,6 +275,7 @@ void Conversation::MaybeDone() {
   asio::post(loop_, [self = shared_from_this(), done = std::exchange(on_done_, nullptr),
                      outcome = std::move(outcome)]() mutable {
     self->parts_->on_output = nullptr;
+    self->parts_->on_usage = nullptr;
     done(std::move(outcome));
   });
 }

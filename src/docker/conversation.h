@@ -42,6 +42,9 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   // until its wall time and a little more; then the supervisor counts as lost.
   void Send(const sandbox::Spec& spec, std::string bytes, sandbox::Backend::OnOutput on_output);
 
+  // Hears what the program uses while it runs.
+  void WatchUsage(sandbox::Backend::OnUsage on_usage);
+
   // Asks the supervisor to kill the job; the answer follows, or the conversation is given up.
   void Cancel();
 

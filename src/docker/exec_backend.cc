@@ -33,6 +33,7 @@ struct Run {
   sandbox::Backend::RunId id = 0;
   Spec spec;
   sandbox::Backend::OnOutput on_output;
+  sandbox::Backend::OnUsage on_usage;
   sandbox::Backend::OnDone on_done;
   base::Nanos asked_at = 0;
   std::string container;
@@ -105,6 +106,12 @@ class ExecBackend final : public Backend {
     }
   }
 
+  void WatchUsage(RunId id, OnUsage on_usage) override {
+    if (const auto run = runs_.find(id); run != runs_.end()) {
+      run->second->on_usage = std::move(on_usage);
+    }
+  }
+
   bool settled() const override { return keeper_->settled(); }
 
   std::string Problem() const override {
@@ -166,6 +173,11 @@ class ExecBackend final : public Backend {
                         Ended(run, std::move(outcome));
                       }
                     });
+    run->talk->WatchUsage([weak = std::weak_ptr<Run>(run)](const sandbox::LiveUsage& usage) {
+      if (const auto held = weak.lock(); held && held->on_usage) {
+        held->on_usage(usage);
+      }
+    });
     run->talk->Send(spec, *std::move(bytes), run->on_output);
     return true;
   }

@@ -166,6 +166,7 @@ Result<std::string> EncodeJob(const sandbox::Spec& spec, const JobPlace& place,
 
 void FrameParser::Expect(const sandbox::Spec& spec) {
   output_limit_ = spec.limits.output_bytes;
+  wall_limit_ = spec.limits.wall_time;
   collect_left_ = spec.collect_bytes;
   for (const std::string& path : spec.collect) {
     if (sandbox::IsPattern(path.c_str())) {
@@ -236,6 +237,11 @@ Result<void> FrameParser::Take(wire::FrameType type, std::string_view payload) {
       return TakeOutput(
           type == wire::FrameType::kStdout ? sandbox::Stream::kStdout : sandbox::Stream::kStderr,
           payload);
+    case wire::FrameType::kUsage:
+      if (!output || !started_) {
+        break;
+      }
+      return TakeUsage(payload);
     case wire::FrameType::kFile:
       if (!output && phase_ != Phase::kFiles) {
         break;
@@ -269,6 +275,23 @@ Result<void> FrameParser::TakeOutput(sandbox::Stream stream, std::string_view pa
   data.append(payload);
   if (events_.on_output && !within.empty()) {
     events_.on_output(stream, within);
+  }
+  return {};
+}
+
+// No more of them than time can have passed: what is told of a job goes to the store.
+Result<void> FrameParser::TakeUsage(std::string_view payload) {
+  wire::Usage usage{};
+  if (!Read(payload, &usage) || usage.wall_time > wall_limit_ ||
+      usage.wall_time - measured_ < sandbox::wire::kUsageEvery / 2 || usage.cpu_time < 0 ||
+      usage.memory_bytes < 0 || usage.memory_peak_bytes < usage.memory_bytes ||
+      usage.processes < 0) {
+    return Violation("a usage that cannot be");
+  }
+  measured_ = usage.wall_time;
+  if (events_.on_usage) {
+    events_.on_usage({usage.wall_time, usage.cpu_time, usage.memory_bytes, usage.memory_peak_bytes,
+                      usage.processes});
   }
   return {};
 }

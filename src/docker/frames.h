@@ -34,6 +34,7 @@ class FrameParser {
     std::function<void(const wire::Hello&)> on_hello;
     std::function<void()> on_started;
     std::function<void(sandbox::Stream, std::string_view)> on_output;
+    std::function<void(const sandbox::LiveUsage&)> on_usage;
   };
 
   // Without a spec only kHello is accepted.
@@ -59,6 +60,7 @@ class FrameParser {
   base::Result<void> Take(wire::FrameType type, std::string_view payload);
   base::Result<void> TakeOutput(sandbox::Stream stream, std::string_view payload);
   bool IsWanted(const wire::File& file) const;
+  base::Result<void> TakeUsage(std::string_view payload);
   base::Result<void> TakeFile(std::string_view payload);
   base::Result<void> TakeFileData(std::string_view payload);
   base::Result<void> TakeDone(std::string_view payload);
@@ -76,6 +78,8 @@ class FrameParser {
   int64_t file_left_ = 0;              // of the current file
   std::string file_content_;           // of the current file
   bool started_ = false;
+  int64_t wall_limit_ = 0;
+  int64_t measured_ = 0;  // the wall time of the last usage
   bool done_ = false;
   int error_ = 0;
 };

@@ -54,14 +54,53 @@ sandbox::Spec SmallSpec() {
   return spec;
 }
 
+std::string Usage(base::Nanos wall_time, int64_t memory = 1, int64_t peak = 2) {
+  return Frame(FrameType::kUsage, Bytes(wire::Usage{wall_time, 5, memory, peak, 3}));
+}
+
 class Frames : public testing::Test {
  protected:
-  Frames() : parser(FrameParser::Events{}) { parser.Expect(SmallSpec()); }
+  Frames() : parser(EventsTo(&usages)) { parser.Expect(SmallSpec()); }
+
+  static FrameParser::Events EventsTo(std::vector<sandbox::LiveUsage>* usages) {
+    FrameParser::Events events;
+    events.on_usage = [usages](const sandbox::LiveUsage& usage) { usages->push_back(usage); };
+    return events;
+  }
 
   bool Accepts(const std::string& bytes) { return parser.Feed(bytes).has_value(); }
 
+  std::vector<sandbox::LiveUsage> usages;
   FrameParser parser;
 };
+
+TEST_F(Frames, TellWhatIsUsed) {
+  ASSERT_TRUE(Accepts(Hello() + Frame(FrameType::kStarted, "")));
+  ASSERT_TRUE(Accepts(Usage(250'000'000) + Usage(750'000'000)));
+  ASSERT_EQ(usages.size(), 2U);
+  EXPECT_EQ(usages[1].wall_time, 750'000'000);
+  EXPECT_EQ(usages[1].cpu_time, 5);
+  EXPECT_EQ(usages[1].memory_bytes, 1);
+  EXPECT_EQ(usages[1].memory_peak_bytes, 2);
+  EXPECT_EQ(usages[1].processes, 3);
+  EXPECT_TRUE(Accepts(Done()));
+}
+
+TEST_F(Frames, UsageBeforeTheStartIsRefused) {
+  EXPECT_FALSE(Accepts(Hello() + Usage(250'000'000)));
+}
+
+TEST_F(Frames, UsageThatCannotBeIsRefused) {
+  const std::string start = Hello() + Frame(FrameType::kStarted, "");
+  for (const std::string& bad :
+       {Usage(100'000'000), Usage(2'000'000'000), Usage(300'000'000, 5, 4), Usage(300'000'000, -1),
+        Usage(300'000'000) + Usage(400'000'000), Frame(FrameType::kUsage, "x")}) {
+    FrameParser fresh{FrameParser::Events{}};
+    fresh.Expect(SmallSpec());
+    ASSERT_TRUE(fresh.Feed(start).has_value());
+    EXPECT_FALSE(fresh.Feed(bad).has_value());
+  }
+}
 
 TEST_F(Frames, AreReadByteByByte) {
   const std::string all = Hello() + Frame(FrameType::kStarted, "") +

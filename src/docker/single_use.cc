@@ -41,6 +41,7 @@ struct Run {
   bool warm_up = false;
   std::string cache;
   sandbox::Backend::OnOutput on_output;
+  sandbox::Backend::OnUsage on_usage;
   std::function<void(Conversation::Outcome)> on_done;
   base::Nanos asked_at = 0;
   std::shared_ptr<Conversation> talk;
@@ -114,6 +115,12 @@ class SingleUseBackend final : public Backend {
       run->talk->Cancel();
     } else {
       Fail(run, "cancelled");
+    }
+  }
+
+  void WatchUsage(RunId id, OnUsage on_usage) override {
+    if (const auto run = runs_.find(id); run != runs_.end()) {
+      run->second->on_usage = std::move(on_usage);
     }
   }
 
@@ -233,6 +240,11 @@ class SingleUseBackend final : public Backend {
     }
     spare->run = run;
     run->talk = spare->talk;
+    spare->talk->WatchUsage([weak = std::weak_ptr<Run>(run)](const sandbox::LiveUsage& usage) {
+      if (const auto held = weak.lock(); held && held->on_usage) {
+        held->on_usage(usage);
+      }
+    });
     spare->talk->Send(spec, *std::move(bytes), run->on_output);
   }
 

@@ -17,11 +17,12 @@
 // per file a JobFile, its path as a string and its content; then the program's stdin. After the job
 // each byte is a Control.
 //
-// Frames: FrameHeader and its payload, in this order: kHello, kStarted, any kStdout and kStderr,
-// for each collected file a kFile and its kFileData, kDone. Only kHello and kDone are always there.
+// Frames: FrameHeader and its payload, in this order: kHello, kStarted, any kStdout, kStderr and
+// kUsage, for each collected file a kFile and its kFileData, kDone. Only kHello and kDone are
+// always there.
 namespace docker::wire {
 
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 
 // The commands that the broker knows. Each is a fixed command line; a request chooses one and names
 // a container.
@@ -119,6 +120,7 @@ enum class FrameType : uint32_t {
   kFile,
   kFileData,
   kDone,
+  kUsage,
 };
 
 struct FrameHeader {
@@ -139,6 +141,15 @@ struct Hello {
   int32_t error;  // errno of the step that failed, for a check
   uint32_t step;  // sandbox::wire::Step
   uint32_t unused;
+};
+
+// What the running program has used so far, at most once in half of sandbox::wire::kUsageEvery.
+struct Usage {
+  int64_t wall_time;
+  int64_t cpu_time;
+  int64_t memory_bytes;  // at the moment
+  int64_t memory_peak_bytes;
+  int64_t processes;  // at the moment
 };
 
 struct File {
@@ -164,6 +175,7 @@ struct Done {
 };
 
 static_assert(std::is_trivially_copyable_v<Request> && std::is_trivially_copyable_v<Reply> &&
-              std::is_trivially_copyable_v<JobHeader> && std::is_trivially_copyable_v<Done>);
+              std::is_trivially_copyable_v<JobHeader> && std::is_trivially_copyable_v<Done> &&
+              std::is_trivially_copyable_v<Usage>);
 
 }  // namespace docker::wire

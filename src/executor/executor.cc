@@ -285,12 +285,7 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
     const Run::Shared shared{loop_,          options_, backend_, languages_,
                              compile_cache_, this,     checkers_};
     slot->run = std::make_shared<Run>(
-        shared, language, std::move(lease.job),
-        [slot = std::weak_ptr<Slot>(slot)](sandbox::Stream stream, std::string_view data) {
-          if (const auto held = slot.lock(); held && held->phase == Phase::kRunning) {
-            held->feed->Write(stream, data);
-          }
-        },
+        shared, language, std::move(lease.job), ListenerOf(slot),
         [weak = weak_from_this(), number](std::optional<job::Outcome> outcome) {
           if (const auto self = weak.lock()) {
             self->OnRunDone(number, std::move(outcome));
@@ -299,6 +294,20 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
     slot->run->Start();
     ArmRenewal(number);
     return number;
+  }
+
+  Run::Listener ListenerOf(const std::weak_ptr<Slot>& slot) {
+    const auto on_output = [slot](sandbox::Stream stream, std::string_view data) {
+      if (const auto held = slot.lock(); held && held->phase == Phase::kRunning) {
+        held->feed->Write(stream, data);
+      }
+    };
+    const auto on_usage = [this, slot](const sandbox::LiveUsage& usage) {
+      if (const auto held = slot.lock(); held && held->phase == Phase::kRunning) {
+        store_.PublishUsage(held->lease.job.id, held->lease.token, usage);
+      }
+    };
+    return {on_output, on_usage};
   }
 
   std::shared_ptr<Slot> Find(uint64_t number) const {

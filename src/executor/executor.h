@@ -23,6 +23,7 @@ struct Options {
   int slots = 1;       // jobs run at once
   base::Nanos timeout = 3 * base::kSecond;
   base::Nanos compile_timeout = 10 * base::kSecond;
+  base::Nanos judge_timeout = 10 * base::kMinute;  // of all tests of a job together
   int64_t memory_bytes = 256LL << 20;
   int64_t processes = 64;
   int64_t output_bytes = 1LL << 20;

@@ -100,6 +100,12 @@ class FakeStore : public job::Store {
     published[std::move(id)].push_back(std::move(chunk));
   }
 
+  void PublishUsage(std::string id, uint64_t, sandbox::LiveUsage usage) override {
+    usages[std::move(id)].push_back(usage);
+  }
+
+  WatchHandle WatchUsage(std::string, UsageListener) override { return nullptr; }
+
   WatchHandle WatchOutput(std::string, job::OutputPosition, OutputListener) override {
     return nullptr;
   }
@@ -126,6 +132,7 @@ class FakeStore : public job::Store {
   std::vector<std::string> released;
   std::function<void(std::string)> cancel_listener;
   std::map<std::string, std::vector<job::OutputChunk>> published;
+  std::map<std::string, std::vector<sandbox::LiveUsage>> usages;
 
  private:
   void Answer(Callback<void> done, base::Result<void> result) {
@@ -160,6 +167,8 @@ class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
     }
   }
 
+  void WatchUsage(RunId id, OnUsage on_usage) override { watched[id] = std::move(on_usage); }
+
   void End(RunId id, sandbox::RunResult result) {
     const auto it = running.find(id);
     if (it == running.end()) {
@@ -168,6 +177,7 @@ class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
     boost::asio::post(loop_,
                       [done = std::move(it->second), result = std::move(result)] { done(result); });
     running.erase(it);
+    watched.erase(id);
   }
 
   std::string_view isolation() const override { return "fake"; }
@@ -186,6 +196,7 @@ class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
   }
 
   bool feeds = true;
+  std::map<RunId, OnUsage> watched;
   std::map<uint64_t, std::string> written;
   std::vector<sandbox::Spec> specs;  // the run with id n is at n - 1
   std::vector<OnOutput> outputs;     // likewise
@@ -780,6 +791,25 @@ TEST_F(ExecutorTest, PublishesOutputBeforeTheOutcome) {
   EXPECT_EQ(store_.published["a"][1].offset, 4);
   EXPECT_EQ(store_.published["a"][1].data, "two");
   EXPECT_EQ(store_.published["a"][2].data, "bad");
+}
+
+TEST_F(ExecutorTest, PublishesWhatTheProgramUsesButNotTheCompiler) {
+  Start();
+  Queue("a", "native");
+  ASSERT_TRUE(UntilStarted(1));
+  EXPECT_TRUE(backend_.watched.empty());
+  backend_.End(1, Compiled());
+  ASSERT_TRUE(UntilStarted(2));
+  sandbox::LiveUsage usage;
+  usage.wall_time = 5;
+  const auto tell = backend_.watched.at(2);
+  tell(usage);
+  ASSERT_EQ(store_.usages["a"].size(), 1U);
+  EXPECT_EQ(store_.usages["a"][0].wall_time, 5);
+  backend_.End(2, Exit(0));
+  ASSERT_TRUE(UntilFinished("a"));
+  tell(usage);
+  EXPECT_EQ(store_.usages["a"].size(), 1U) << "after the outcome";
 }
 
 TEST_F(ExecutorTest, DoesNotPublishTheCompilersOutput) {

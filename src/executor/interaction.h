@@ -57,6 +57,11 @@ class Interaction : public std::enable_shared_from_this<Interaction> {
   // REQUIRES: live_input of both.
   void Start(sandbox::Spec program, sandbox::Spec interactor);
 
+  // Once it is started.
+  sandbox::Backend::RunId program() const { return parties_[kProgram].id; }
+
+  sandbox::Backend::RunId interactor() const { return parties_[kInteractor].id; }
+
   // Kills both; `done` follows, and says nothing of use.
   void Cancel();
 

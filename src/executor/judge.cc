@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <chrono>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -34,11 +35,11 @@ constexpr const char* kSkipped = "An earlier test failed.";
 
 }  // namespace
 
-struct Judge::Pause {
-  explicit Pause(boost::asio::io_context& loop) : timer(loop) {}
+struct Judge::Timers {
+  explicit Timers(boost::asio::io_context& loop) : pause(loop), deadline(loop) {}
 
-  boost::asio::steady_timer timer;
-  bool waiting = false;
+  boost::asio::steady_timer pause;
+  boost::asio::steady_timer deadline;
 };
 
 Judge::Judge(boost::asio::io_context& loop, sandbox::Backend& backend, SpareSlots* spare,
@@ -54,9 +55,10 @@ Judge::Judge(boost::asio::io_context& loop, sandbox::Backend& backend, SpareSlot
       done_(std::move(done)),
       results_(submission.tests.size()),
       tries_(submission.tests.size()),
+      usage_(base::MonotonicNow()),
       stop_after_(submission.tests.size()),
       output_left_(kKeptOfAll),
-      pause_(std::make_unique<Pause>(loop)) {
+      timers_(std::make_unique<Timers>(loop)) {
   for (size_t i = 0; i < results_.size(); ++i) {
     results_[i] = NotRun(submission.tests[i], kSkipped);
   }
@@ -64,7 +66,15 @@ Judge::Judge(boost::asio::io_context& loop, sandbox::Backend& backend, SpareSlot
 
 Judge::~Judge() = default;
 
-void Judge::Start() {
+void Judge::Start(base::Nanos timeout) {
+  timers_->deadline.expires_after(std::chrono::nanoseconds(timeout));
+  timers_->deadline.async_wait(
+      [weak = weak_from_this(), timeout](const boost::system::error_code& error) {
+        const auto self = weak.lock();
+        if (!error && self) {
+          self->TimeIsUp(timeout);
+        }
+      });
   Fill();
 }
 
@@ -72,7 +82,7 @@ void Judge::Cancel() {
   if (std::exchange(cancelled_, true)) {
     return;
   }
-  pause_->timer.cancel();
+  timers_->pause.cancel();
   for (const auto& [index, running] : running_) {
     Kill(running);
   }
@@ -94,7 +104,7 @@ void Judge::Fill() {
   if (std::exchange(filling_, true)) {
     return;
   }
-  while (!cancelled_ && error_.empty() && !pause_->waiting) {
+  while (!cancelled_ && error_.empty() && !time_is_up_ && !pausing_) {
     if (running_.size() > borrowed_) {
       // The job's own slot is in use. Is there a test for another?
       if (again_.empty() && next_ >= std::min(results_.size(), stop_after_ + 1)) {
@@ -149,18 +159,44 @@ void Judge::StartTest(size_t index) {
   if (submission_.interacts) {
     return StartInteraction(index);
   }
-  sandbox::Spec spec = make_spec_(submission_.tests[index]);
+  StartSandbox(index, make_spec_(submission_.tests[index]),
+               [self = shared_from_this(), index](sandbox::RunResult run) {
+                 self->OnEnded(index, std::move(run));
+               });
+}
+
+void Judge::StartSandbox(size_t index, sandbox::Spec spec, sandbox::Backend::OnDone on_done) {
   Running& running = running_[index];
   running.limits = spec.limits;
-  running.id = backend_.Start(std::move(spec), {},
-                              [self = shared_from_this(), index](sandbox::RunResult run) {
-                                self->OnEnded(index, std::move(run));
-                              });
+  running.id = backend_.Start(std::move(spec), {}, std::move(on_done));
+  Measure(running.id);
+}
+
+void Judge::Measure(sandbox::Backend::RunId run) {
+  backend_.WatchUsage(run, [self = shared_from_this(), run](const sandbox::LiveUsage& usage) {
+    self->usage_.Measured(run, usage);
+    self->TellUsage();
+  });
+}
+
+sandbox::Limits Judge::EndSandbox(size_t index, const sandbox::RunResult& run) {
+  const Running ended = running_[index];
+  running_.erase(index);
+  usage_.Ended(ended.id, run.usage);
+  TellUsage();
+  return ended.limits;
+}
+
+void Judge::TellUsage() {
+  if (on_usage_ && done_) {
+    if (const auto usage = usage_.Take(base::MonotonicNow())) {
+      on_usage_(*usage);
+    }
+  }
 }
 
 void Judge::OnEnded(size_t index, sandbox::RunResult run) {
-  const sandbox::Limits limits = running_[index].limits;
-  running_.erase(index);
+  const sandbox::Limits limits = EndSandbox(index, run);
   if (IsOutcome(index, run)) {
     const base::Nanos start_time = run.start_time;
     job::TestResult result = TestVerdict(std::move(run), limits);
@@ -175,7 +211,7 @@ void Judge::OnEnded(size_t index, sandbox::RunResult run) {
 }
 
 bool Judge::IsWanted(size_t index) const {
-  return !cancelled_ && error_.empty() && index <= stop_after_;
+  return !cancelled_ && error_.empty() && !time_is_up_ && index <= stop_after_;
 }
 
 // Whether the run is one that somebody still asks for and that has ended as programs do.
@@ -199,18 +235,15 @@ void Judge::SlotIsFree() {
 
 void Judge::StartCheck(size_t index, job::TestResult result) {
   sandbox::Spec spec = make_check_(submission_.tests[index], result.stdout_data);
-  Running& running = running_[index];
-  running.limits = spec.limits;
   const auto held = std::make_shared<job::TestResult>(std::move(result));
-  running.id = backend_.Start(std::move(spec), {},
-                              [self = shared_from_this(), index, held](sandbox::RunResult run) {
-                                self->OnChecked(index, std::move(*held), std::move(run));
-                              });
+  StartSandbox(index, std::move(spec),
+               [self = shared_from_this(), index, held](sandbox::RunResult run) {
+                 self->OnChecked(index, std::move(*held), std::move(run));
+               });
 }
 
 void Judge::OnChecked(size_t index, job::TestResult result, sandbox::RunResult run) {
-  const sandbox::Limits limits = running_[index].limits;
-  running_.erase(index);
+  const sandbox::Limits limits = EndSandbox(index, run);
   if (IsOutcome(index, run)) {
     TakeCheck(std::move(run), limits, &result);
     Settle(index, std::move(result), std::nullopt);
@@ -231,10 +264,16 @@ void Judge::StartInteraction(size_t index) {
       });
   running_[index].interaction = interaction;
   interaction->Start(std::move(program), std::move(interactor));
+  Measure(interaction->program());
+  Measure(interaction->interactor());
 }
 
 void Judge::OnInteracted(size_t index, const InteractionLimits& limits, InteractionResult result) {
+  const std::shared_ptr<Interaction> interaction = std::move(running_[index].interaction);
   running_.erase(index);
+  usage_.Ended(interaction->program(), result.program.usage);
+  usage_.Ended(interaction->interactor(), result.interactor.usage);
+  TellUsage();
   if (IsWanted(index) && !result.failure.empty()) {
     OnBroken(index, result.failure);
   } else if (IsWanted(index)) {
@@ -260,11 +299,11 @@ void Judge::OnBroken(size_t index, const std::string& message) {
     return;
   }
   again_.push_back(index);
-  pause_->waiting = true;
-  pause_->timer.expires_after(kRetryPause);
-  pause_->timer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+  pausing_ = true;
+  timers_->pause.expires_after(kRetryPause);
+  timers_->pause.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     if (!error) {  // else it was set again, or the judge is cancelled
-      self->pause_->waiting = false;
+      self->pausing_ = false;
       self->Fill();
       self->FinishIfDone();
     }
@@ -333,6 +372,34 @@ void Judge::StopAfter(size_t index) {
   }
 }
 
+void Judge::TimeIsUp(base::Nanos timeout) {
+  if (cancelled_ || !error_.empty() || !done_) {
+    return;
+  }
+  time_is_up_ = true;
+  std::set<size_t> open(again_.begin(), again_.end());
+  for (const auto& [index, running] : running_) {
+    open.insert(index);
+  }
+  for (size_t i = next_; i < results_.size(); ++i) {
+    open.insert(i);
+  }
+  open.erase(open.upper_bound(stop_after_), open.end());  // these are skipped already
+  const std::string why =
+      "All tests together took longer than " + base::FormatDuration(timeout) + ".";
+  for (const size_t index : open) {
+    results_[index] = NotRun(submission_.tests[index], why);
+    const bool first = running_.empty() && index == *open.begin();
+    if (first || running_.count(index) > 0) {
+      results_[index].verdict = job::Verdict::kTimeLimit;
+    }
+  }
+  for (const auto& [index, running] : running_) {
+    Kill(running);
+  }
+  FinishIfDone();
+}
+
 void Judge::ShortenOutput(const job::TestCase& test, job::TestResult* result) {
   const size_t kept = test.expected_output ? kKeptChecked : kKeptUnchecked;
   for (const auto& [data, truncated] : {std::pair{&result->stdout_data, &result->stdout_truncated},
@@ -350,12 +417,13 @@ void Judge::FinishIfDone() {
   if (!running_.empty() || checking_ > 0 || !done_) {
     return;
   }
-  const bool ended = cancelled_ || !error_.empty();
+  const bool ended = cancelled_ || !error_.empty() || time_is_up_;
   if (!ended &&
-      (!again_.empty() || pause_->waiting || next_ < std::min(results_.size(), stop_after_ + 1))) {
+      (!again_.empty() || pausing_ || next_ < std::min(results_.size(), stop_after_ + 1))) {
     return;
   }
-  pause_->timer.cancel();
+  timers_->pause.cancel();
+  timers_->deadline.cancel();
   std::optional<base::Result<std::vector<job::TestResult>>> outcome;
   if (!cancelled_ && !error_.empty()) {
     outcome.emplace(base::Internal(error_));

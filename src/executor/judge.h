@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "executor/usage_sum.h"
 #include "job/job.h"
 #include "sandbox/spec.h"
 
@@ -56,7 +57,12 @@ class Judge : public std::enable_shared_from_this<Judge> {
         MakeCheck make_check, Done done);
   ~Judge();
 
-  void Start();
+  // Before Start: `on_usage` hears what the sandboxes use together, now and then, until `done`.
+  void WatchUsage(sandbox::Backend::OnUsage on_usage) { on_usage_ = std::move(on_usage); }
+
+  // After `timeout` what runs is killed, and nothing more is started: of the tests that have no
+  // outcome by then, those that run, or else the first, are kTimeLimit, the others kSkipped.
+  void Start(base::Nanos timeout);
 
   // Kills what runs; `done` follows with nullopt.
   void Cancel();
@@ -75,7 +81,7 @@ class Judge : public std::enable_shared_from_this<Judge> {
     std::shared_ptr<Interaction> interaction;
   };
 
-  struct Pause;
+  struct Timers;
 
   void Fill();
   void GiveBackDownTo(size_t needed);
@@ -85,6 +91,10 @@ class Judge : public std::enable_shared_from_this<Judge> {
   void SlotIsFree();
   std::optional<size_t> TakeNext();
   void StartTest(size_t index);
+  void StartSandbox(size_t index, sandbox::Spec spec, sandbox::Backend::OnDone on_done);
+  sandbox::Limits EndSandbox(size_t index, const sandbox::RunResult& run);
+  void Measure(sandbox::Backend::RunId run);
+  void TellUsage();
   void OnEnded(size_t index, sandbox::RunResult run);
   void StartCheck(size_t index, job::TestResult result);
   void OnChecked(size_t index, job::TestResult result, sandbox::RunResult run);
@@ -94,6 +104,7 @@ class Judge : public std::enable_shared_from_this<Judge> {
   void CheckAnswer(size_t index, job::TestResult result);
   void Settle(size_t index, job::TestResult result, std::optional<job::Difference> difference);
   void StopAfter(size_t index);
+  void TimeIsUp(base::Nanos timeout);
   void ShortenOutput(const job::TestCase& test, job::TestResult* result);
   void FinishIfDone();
 
@@ -105,20 +116,24 @@ class Judge : public std::enable_shared_from_this<Judge> {
   const MakeSpec make_spec_;
   const MakeCheck make_check_;
   Done done_;
+  sandbox::Backend::OnUsage on_usage_;
 
   std::vector<job::TestResult> results_;
   std::vector<int> tries_;
   size_t next_ = 0;           // the first test that was never started
   std::deque<size_t> again_;  // those whose sandbox failed
   std::map<size_t, Running> running_;
+  UsageSum usage_;
   size_t borrowed_ = 0;  // spare slots that we hold
   size_t checking_ = 0;
   size_t stop_after_;  // tests beyond this one are not run
   size_t output_left_;
   bool filling_ = false;
   bool cancelled_ = false;
+  bool time_is_up_ = false;
+  bool pausing_ = false;
   std::string error_;
-  std::unique_ptr<Pause> pause_;
+  std::unique_ptr<Timers> timers_;
 };
 
 }  // namespace executor

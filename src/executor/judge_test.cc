@@ -30,6 +30,8 @@ class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
     End(id, Cause::kCancelled, "");
   }
 
+  void WatchUsage(RunId id, OnUsage on_usage) override { watched[id] = std::move(on_usage); }
+
   std::string_view isolation() const override { return "fake"; }
 
   LiveInput* live_input() override { return this; }
@@ -53,11 +55,13 @@ class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
     boost::asio::post(
         loop_, [done = std::move(found->second), result = std::move(result)] { done(result); });
     running.erase(found);
+    watched.erase(id);
   }
 
   std::vector<std::string> started;  // the input of each run; ids are from 1
   std::vector<std::string> cancelled;
   std::map<RunId, OnDone> running;
+  std::map<RunId, OnUsage> watched;
 
  private:
   boost::asio::io_context& loop_;
@@ -108,7 +112,8 @@ class JudgeTest : public testing::Test {
           done_ = true;
           outcome_ = std::move(outcome);
         });
-    judge_->Start();
+    judge_->WatchUsage([this](const sandbox::LiveUsage& usage) { usages_.push_back(usage); });
+    judge_->Start(timeout_);
   }
 
   template <typename Condition>
@@ -164,6 +169,8 @@ class JudgeTest : public testing::Test {
   FakeSpare spare_;
   job::Submission submission_;
   std::shared_ptr<Judge> judge_;
+  base::Nanos timeout_ = base::kHour;
+  std::vector<sandbox::LiveUsage> usages_;
   bool done_ = false;
   std::optional<base::Result<std::vector<job::TestResult>>> outcome_;
 };
@@ -178,6 +185,61 @@ TEST_F(JudgeTest, RunsOneAfterTheOtherInItsOwnSlot) {
   }
   EXPECT_EQ(Verdicts(), "AC WA AC");
   EXPECT_EQ(outcome_->value()[1].difference->actual, "x");
+}
+
+TEST_F(JudgeTest, EndsWhenTheTimeOfAllTestsIsUp) {
+  Tests(5);
+  spare_.free = 1;
+  timeout_ = 200 * base::kMillisecond;
+  Start();
+  Answer("0", "0");
+  ASSERT_TRUE(Until([&] { return backend_.started.size() == 3; }));
+  EXPECT_EQ(Verdicts(), "AC TLE TLE SC SC");
+  EXPECT_EQ(backend_.cancelled.size(), 2U);
+  EXPECT_EQ(spare_.free, 1);
+  for (size_t i = 1; i < 5; ++i) {
+    EXPECT_EQ(outcome_->value()[i].message, "All tests together took longer than 200ms.");
+  }
+}
+
+TEST_F(JudgeTest, AfterAFailureThatStopsItTheTimeIsUpForWhatComesBefore) {
+  Tests(4);
+  spare_.free = 1;
+  submission_.stop_on_failure = true;
+  timeout_ = 200 * base::kMillisecond;
+  Start();
+  Answer("1", "wrong");
+  EXPECT_EQ(Verdicts(), "TLE WA SC SC");
+  EXPECT_EQ(outcome_->value()[2].message, "An earlier test failed.");
+}
+
+TEST_F(JudgeTest, WithoutARunningTestTheFirstIsTheOneThatTookTooLong) {
+  Tests(2);
+  timeout_ = 100 * base::kMillisecond;  // less than the pause after a sandbox that failed
+  Start();
+  Answer("0", "", Cause::kInternal);
+  EXPECT_EQ(Verdicts(), "TLE SC");
+}
+
+TEST_F(JudgeTest, TellsWhatTheTestsUseTogether) {
+  Tests(2);
+  spare_.free = 1;
+  Start();
+  ASSERT_EQ(backend_.watched.size(), 2U);
+  // As measured again and again, until it is time to tell.
+  ASSERT_TRUE(Until([&] {
+    for (const auto& [id, tell] : backend_.watched) {
+      tell({base::kSecond, 10, 100, 200, 3});
+    }
+    boost::asio::post(loop_, [] {});
+    return !usages_.empty();
+  }));
+  EXPECT_EQ(usages_[0].memory_bytes, 200);
+  EXPECT_EQ(usages_[0].processes, 6);
+  EXPECT_EQ(usages_[0].memory_peak_bytes, 200);
+  Answer("0", "0");
+  Answer("1", "1");
+  EXPECT_EQ(Verdicts(), "AC AC");
 }
 
 TEST_F(JudgeTest, UsesSpareSlotsAndGivesThemBack) {

@@ -29,8 +29,8 @@ struct Run::Retry {
   boost::asio::steady_timer timer;
 };
 
-Run::Run(const Shared& shared, const language::Language* language, job::Job job,
-         sandbox::Backend::OnOutput on_output, Done done)
+Run::Run(const Shared& shared, const language::Language* language, job::Job job, Listener listener,
+         Done done)
     : loop_(shared.loop),
       options_(shared.options),
       backend_(shared.backend),
@@ -38,7 +38,7 @@ Run::Run(const Shared& shared, const language::Language* language, job::Job job,
       spare_(shared.spare),
       checkers_(shared.checkers),
       job_(std::move(job)),
-      on_output_(std::move(on_output)),
+      listener_(std::move(listener)),
       done_(std::move(done)),
       retry_(std::make_unique<Retry>(shared.loop)) {
   main_.language = language;
@@ -215,6 +215,7 @@ void Run::StartRun() {
   }
   Launch(RunSpec(options_, *main_.language, job_.submission, main_.binary), TellOnce(),
          &Run::RunEnded);
+  backend_.WatchUsage(*sandbox_, TellUsage());
   if (job_.submission.interactive) {
     StartInput();
   }
@@ -264,7 +265,8 @@ void Run::StartJudge() {
           self->Complete(Score(self->job_.submission, **std::move(results)));
         }
       });
-  judge_->Start();
+  judge_->WatchUsage(TellUsage());
+  judge_->Start(options_.judge_timeout);
 }
 
 void Run::RunEnded(sandbox::RunResult result) {
@@ -285,7 +287,7 @@ void Run::RunEnded(sandbox::RunResult result) {
 // A run that is tried again tells only what goes beyond what an earlier try told: watchers hear
 // each byte once. The outcome is right in any case.
 sandbox::Backend::OnOutput Run::TellOnce() {
-  if (!on_output_) {
+  if (!listener_.on_output) {
     return {};
   }
   return [self = shared_from_this(), written = std::array<size_t, 2>{}](
@@ -296,7 +298,15 @@ sandbox::Backend::OnOutput Run::TellOnce() {
     if (begin + data.size() > told && !self->cancelled_) {
       data.remove_prefix(told > begin ? told - begin : 0);
       told = written.at(index);
-      self->on_output_(stream, data);
+      self->listener_.on_output(stream, data);
+    }
+  };
+}
+
+sandbox::Backend::OnUsage Run::TellUsage() {
+  return [self = shared_from_this()](const sandbox::LiveUsage& usage) {
+    if (self->listener_.on_usage && !self->cancelled_) {
+      self->listener_.on_usage(usage);
     }
   };
 }

@@ -36,10 +36,15 @@ class Run : public std::enable_shared_from_this<Run> {
     boost::asio::thread_pool& checkers;
   };
 
-  // `language` may be null or unavailable: the job fails with a message that says so. `on_output`
-  // hears what the program writes, as it does (not the compiler, nor on tests); may be empty.
-  Run(const Shared& shared, const language::Language* language, job::Job job,
-      sandbox::Backend::OnOutput on_output, Done done);
+  // What hears of the program while it runs (not of the compiler); either may be empty.
+  struct Listener {
+    sandbox::Backend::OnOutput on_output;  // as it writes; not on tests
+    sandbox::Backend::OnUsage on_usage;    // now and then; on tests of all of them together
+  };
+
+  // `language` may be null or unavailable: the job fails with a message that says so.
+  Run(const Shared& shared, const language::Language* language, job::Job job, Listener listener,
+      Done done);
   ~Run();
 
   void Start();
@@ -86,6 +91,7 @@ class Run : public std::enable_shared_from_this<Run> {
   void Launch(sandbox::Spec spec, sandbox::Backend::OnOutput on_output,
               void (Run::*ended)(sandbox::RunResult));
   sandbox::Backend::OnOutput TellOnce();
+  sandbox::Backend::OnUsage TellUsage();
   void SandboxFailed(const std::string& step, const std::string& message);
   void Complete(job::Result result);
   void Fail(std::string error);
@@ -99,7 +105,7 @@ class Run : public std::enable_shared_from_this<Run> {
   SpareSlots* const spare_;
   boost::asio::thread_pool& checkers_;
   const job::Job job_;
-  const sandbox::Backend::OnOutput on_output_;
+  const Listener listener_;
   Done done_;
   std::unique_ptr<Retry> retry_;
   int tries_ = 0;
@@ -114,7 +120,7 @@ class Run : public std::enable_shared_from_this<Run> {
   Program checker_;
   Program* building_ = nullptr;
   std::string cache_key_;
-  std::array<size_t, 2> told_{};  // bytes of stdout and stderr that on_output_ has heard
+  std::array<size_t, 2> told_{};  // bytes of stdout and stderr that the listener has heard
   std::shared_ptr<Judge> judge_;
 };
 

@@ -186,6 +186,7 @@ void EventStream::End() {
   ending_.reset();
   changes_.reset();
   output_.reset();
+  usage_.reset();
   timer_->timer.cancel();
   on_ready();
 }
@@ -240,6 +241,10 @@ void EventStream::OnLooked(std::shared_ptr<const job::Job> job) {
     if (!output_ && !paused_) {
       WatchOutput();
     }
+    WatchUsage();
+    if (job->usage) {
+      TellUsage(job->run, *job->usage);
+    }
   }
   if (again_) {
     Look();
@@ -249,6 +254,7 @@ void EventStream::OnLooked(std::shared_ptr<const job::Job> job) {
 void EventStream::BeginEnd(std::shared_ptr<const job::Job> job) {
   changes_.reset();
   output_.reset();
+  usage_.reset();
   ending_ = Ending::Of(std::move(job), &share_);
   if (ending_ == nullptr) {
     End();
@@ -269,6 +275,7 @@ void EventStream::BeginEnd(std::shared_ptr<const job::Job> job) {
 void EventStream::Restart(uint64_t run) {
   run_ = run;
   sides_ = {};
+  measured_ = 0;
   output_.reset();
 }
 
@@ -280,6 +287,17 @@ void EventStream::WatchOutput() {
   output_ = service_.WatchOutput(id_, from, [weak = weak_from_this()](const auto& chunk) {
     if (const auto self = weak.lock()) {
       self->OnChunk(chunk);
+    }
+  });
+}
+
+void EventStream::WatchUsage() {
+  if (usage_) {
+    return;
+  }
+  usage_ = service_.WatchUsage(id_, [weak = weak_from_this()](uint64_t run, const auto& usage) {
+    if (const auto self = weak.lock()) {
+      self->TellUsage(run, usage);
     }
   });
 }
@@ -403,6 +421,22 @@ void EventStream::TellStatus(const job::Job& job) {
   if (data != status_) {
     Tell("status", data);
     status_ = std::move(data);
+    on_ready();
+  }
+}
+
+// What comes out of order, of another run or while the client is behind is not told: soon there is
+// more. It has no id, so that a client that comes again goes on behind the event before.
+void EventStream::TellUsage(uint64_t run, const sandbox::LiveUsage& usage) {
+  if (phase_ == Phase::kLive && run == run_ && usage.wall_time > measured_ &&
+      pending_.size() < kHighWater) {
+    measured_ = usage.wall_time;
+    const std::string data = job::ToUsageJson(usage);
+    if (form_ == Form::kMessages) {
+      Tell("usage", data);
+    } else {
+      pending_.append("event: usage\ndata: ").append(data).append("\n\n");
+    }
     on_ready();
   }
 }

@@ -79,6 +79,7 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
   void BeginEnd(std::shared_ptr<const job::Job> job);
   void Restart(uint64_t run);
   void WatchOutput();
+  void WatchUsage();
   void OnChunk(const job::OutputChunk& chunk);
   void Drain();
   void Refill();
@@ -86,6 +87,7 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
   void TellEnd();
   void TellResult();
   void TellStatus(const job::Job& job);
+  void TellUsage(uint64_t run, const sandbox::LiveUsage& usage);
   void TellOutput(sandbox::Stream stream, std::string_view bytes, bool last);
   void Tell(std::string_view event, const std::string& data);
   void TellHead(std::string_view event, bool at_end);
@@ -104,10 +106,12 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
   bool paused_ = false;  // pending_ is full: the output is watched again when it is taken
   job::Store::WatchHandle changes_;
   job::Store::WatchHandle output_;
-  bool looking_ = true;  // until Begin
-  bool again_ = false;   // something changed while looking
-  uint64_t drains_ = 0;  // how often Drain was called
-  uint64_t run_ = 0;     // the run whose output is told
+  job::Store::WatchHandle usage_;
+  bool looking_ = true;       // until Begin
+  bool again_ = false;        // something changed while looking
+  uint64_t drains_ = 0;       // how often Drain was called
+  uint64_t run_ = 0;          // the run whose output is told
+  base::Nanos measured_ = 0;  // how long its program had run when its usage was told last
   std::array<Side, 2> sides_;
   std::string status_;              // the last status event's data
   std::shared_ptr<Ending> ending_;  // once it is final

@@ -87,6 +87,14 @@ class EventStreamTest : public testing::Test {
     Run();
   }
 
+  void Usage(base::Nanos wall_time) {
+    sandbox::LiveUsage usage;
+    usage.wall_time = wall_time;
+    usage.processes = 3;
+    store_->PublishUsage(id_, run_, usage);
+    Run();
+  }
+
   void Out(std::string data) { Write(Stream::kStdout, std::move(data)); }
 
   void Finish(job::Outcome outcome) {
@@ -208,6 +216,44 @@ TEST_F(EventStreamTest, TellsALifeFromTheQueueToTheResult) {
   EXPECT_EQ(Output(events, "stdout", 5), ", world");
   EXPECT_EQ(events.back().id, std::to_string(run_) + "-12-3-end");
   EXPECT_TRUE(stream->ended());
+}
+
+TEST_F(EventStreamTest, TellsWhatTheProgramUsesWithoutAnId) {
+  const auto stream = Open();
+  Lease();
+  Out("x");
+  Read(*stream);
+  Usage(300 * base::kMillisecond);
+  Usage(800 * base::kMillisecond);
+  const auto events = Read(*stream);
+  ASSERT_EQ(Kinds(events), "usage usage");
+  EXPECT_EQ(events[0].id, "");
+  EXPECT_EQ(json::serialize(events[1].data), R"({"wall_time_ms":800,"processes":3})");
+  Complete("x");
+  Usage(900 * base::kMillisecond);
+  EXPECT_EQ(Kinds(Read(*stream)), "status=completed result");
+}
+
+TEST_F(EventStreamTest, BeginsWithTheLatestUsage) {
+  Lease();
+  Usage(300 * base::kMillisecond);
+  const auto stream = Open();
+  EXPECT_EQ(Kinds(Read(*stream)), "status=running usage");
+  Usage(200 * base::kMillisecond);
+  EXPECT_EQ(Kinds(Read(*stream)), "") << "an older one";
+}
+
+TEST_F(EventStreamTest, ASlowReaderIsNotToldEveryUsage) {
+  Lease();
+  const auto stream = Open();
+  for (base::Nanos i = 1; i <= 10'000; ++i) {
+    Usage(i * base::kMillisecond);
+  }
+  const auto events = Read(*stream);
+  EXPECT_LT(largest_, size_t{64} << 10);
+  EXPECT_GT(events.size(), 2U);
+  Usage(base::kHour);
+  EXPECT_EQ(Kinds(Read(*stream)), "usage");
 }
 
 TEST_F(EventStreamTest, TellsAFinishedJobFromItsResult) {

@@ -415,11 +415,13 @@ asio::awaitable<void> Conversation::Write() {
       }
       continue;
     }
-    active_at_ = base::MonotonicNow();
     for (size_t begin = 0; open && begin < lines.size() && !closed_;) {
       const size_t end = lines.find('\n', begin);
       const std::string_view line = std::string_view(lines).substr(begin, end - begin);
       told = line.starts_with(R"({"type":"result")");
+      if (!line.starts_with(R"({"type":"usage")")) {  // which the program does not say
+        active_at_ = base::MonotonicNow();
+      }
       open = co_await WriteMessage(line);
       begin = end + 1;
     }

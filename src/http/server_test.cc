@@ -128,6 +128,10 @@ class FakeStore final : public job::Store {
 
   void Publish(std::string, job::OutputChunk) override {}
 
+  void PublishUsage(std::string, uint64_t, sandbox::LiveUsage) override {}
+
+  WatchHandle WatchUsage(std::string, UsageListener) override { return nullptr; }
+
   WatchHandle WatchOutput(std::string, job::OutputPosition, OutputListener) override {
     return nullptr;
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "sandbox/spec.h"
 
 // A job: what was submitted, where it stands, what came out. Plain values. Wall times are
 // nanoseconds since the epoch, 0 when not yet reached.
@@ -207,7 +208,9 @@ struct Job {
   int attempts = 0;
   uint64_t run = 0;              // the token of its latest lease; 0: it never had one. Internal.
   std::optional<Result> result;  // exactly when status is kCompleted
-  std::string error;             // exactly when status is kFailed: why the service could not run it
+  // Of its program; at most when status is kRunning, and as Store::Get answers it.
+  std::optional<sandbox::LiveUsage> usage;
+  std::string error;  // exactly when status is kFailed: why the service could not run it
 };
 
 }  // namespace job

@@ -21,6 +21,21 @@ void WriteUsage(const Usage& usage, JsonWriter* w) {
   w->EndObject();
 }
 
+void WriteLiveUsage(const sandbox::LiveUsage& usage, JsonWriter* w) {
+  const auto number = [w](std::string_view key, const std::optional<int64_t>& value) {
+    if (value) {
+      w->Int(key, *value);
+    }
+  };
+  w->Milliseconds("wall_time_ms", usage.wall_time);
+  if (usage.cpu_time) {
+    w->Milliseconds("cpu_time_ms", *usage.cpu_time);
+  }
+  number("memory_bytes", usage.memory_bytes);
+  number("memory_peak_bytes", usage.memory_peak_bytes);
+  number("processes", usage.processes);
+}
+
 // The members that a compile step and a run share, from `stdout` to `exit_code`.
 template <typename Step>
 void WriteOutput(const Step& step, JsonWriter* w) {
@@ -161,6 +176,11 @@ void WriteResult(const Job& job, JsonWriter* w) {
 std::string ToPublicJson(const Job& job) {
   JsonWriter w;
   WriteMetadata(job, &w);
+  if (job.usage) {
+    w.BeginObject("usage");
+    WriteLiveUsage(*job.usage, &w);
+    w.EndObject();
+  }
   if (job.result) {
     WriteResult(job, &w);
   }
@@ -205,6 +225,12 @@ std::string ToOutputJson(int64_t offset, std::string_view bytes, int64_t lost) {
   }
   w.String("encoding", utf8 ? "utf8" : "base64");
   w.String("data", utf8 ? std::string(bytes) : base::Base64Encode(bytes));
+  return w.Take();
+}
+
+std::string ToUsageJson(const sandbox::LiveUsage& usage) {
+  JsonWriter w;
+  WriteLiveUsage(usage, &w);
   return w.Take();
 }
 

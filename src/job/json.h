@@ -28,7 +28,8 @@ struct ParseError {
 struct ParsedSubmission {
   Submission submission;
   bool has_code = false;  // `code` was given, perhaps empty
-  base::Nanos wait = 0;   // the `wait` member: how long the client wants to wait for the result
+  bool checker_has_code = false;
+  base::Nanos wait = 0;  // the `wait` member: how long the client wants to wait for the result
 };
 
 // An element of a batch.
@@ -118,6 +119,9 @@ std::string ToListJson(const std::vector<Job>& jobs, const std::string& next_cur
 // cannot be told any more.
 std::string ToOutputJson(int64_t offset, std::string_view bytes, int64_t lost);
 
+// What a program uses while it runs, as usage events and a running job's `usage` show it.
+std::string ToUsageJson(const sandbox::LiveUsage& usage);
+
 // A message to the client of an interactive session: `data` is that of the event of this type, or
 // a problem. No line breaks.
 std::string ToSessionMessage(std::string_view type, std::string_view data);
@@ -131,6 +135,8 @@ std::string EncodeSubmission(const Submission& submission);
 base::Result<Submission> DecodeSubmission(std::string_view stored);
 std::string EncodeKey(const Key& key);
 base::Result<Key> DecodeKey(std::string_view stored);
+std::string EncodeLiveUsage(const sandbox::LiveUsage& usage);
+base::Result<sandbox::LiveUsage> DecodeLiveUsage(std::string_view stored);
 std::string EncodeResult(const Result& result);
 base::Result<Result> DecodeResult(std::string_view stored);
 

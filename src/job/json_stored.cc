@@ -124,6 +124,10 @@ class StoredReader {
     return Find(key) == nullptr ? std::string() : Bytes(key);
   }
 
+  std::optional<int64_t> OptionalInt64(std::string_view key) {
+    return Find(key) == nullptr ? std::nullopt : std::optional<int64_t>(Int(key));
+  }
+
   int64_t IntOrZero(std::string_view key) { return Find(key) == nullptr ? 0 : Int(key); }
 
   std::vector<std::string> OptionalList(std::string_view key) {
@@ -375,6 +379,13 @@ bool LoadSubmission(const json::object& object, Submission* submission) {
   return r.ok();
 }
 
+bool LoadLiveUsage(const json::object& object, sandbox::LiveUsage* usage) {
+  StoredReader r(object);
+  *usage = {r.Int("wall_time"), r.OptionalInt64("cpu_time"), r.OptionalInt64("memory"),
+            r.OptionalInt64("memory_peak"), r.OptionalInt64("processes")};
+  return r.ok();
+}
+
 template <typename T>
 base::Result<T> Decode(std::string_view stored, bool (*load)(const json::object&, T*),
                        const char* what) {
@@ -439,6 +450,26 @@ std::string EncodeSubmission(const Submission& submission) {
 
 base::Result<Submission> DecodeSubmission(std::string_view stored) {
   return Decode<Submission>(stored, LoadSubmission, "submission");
+}
+
+std::string EncodeLiveUsage(const sandbox::LiveUsage& usage) {
+  JsonWriter w;
+  const auto optional = [&w](std::string_view key, const std::optional<int64_t>& value) {
+    if (value) {
+      w.Int(key, *value);
+    }
+  };
+  w.Int("v", 1);
+  w.Int("wall_time", usage.wall_time);
+  optional("cpu_time", usage.cpu_time);
+  optional("memory", usage.memory_bytes);
+  optional("memory_peak", usage.memory_peak_bytes);
+  optional("processes", usage.processes);
+  return w.Take();
+}
+
+base::Result<sandbox::LiveUsage> DecodeLiveUsage(std::string_view stored) {
+  return Decode<sandbox::LiveUsage>(stored, LoadLiveUsage, "usage");
 }
 
 std::string EncodeResult(const Result& result) {

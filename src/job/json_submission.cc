@@ -86,7 +86,7 @@ void ReadArchive(ObjectReader* top, FieldErrors* errors, size_t* inflated, Submi
   }
   // In the order of ArchiveFormat.
   static const std::vector<std::string_view> kFormats = {"tar", "tar.gz", "zip"};
-  ObjectReader reader(archive, "archive.", {"content", "format"}, errors);
+  ObjectReader reader(archive, top->Full("archive") + ".", {"content", "format"}, errors);
   if (top->Has("files")) {
     top->Fail("archive", "does not go with files");
     return;
@@ -225,8 +225,8 @@ void ReadOutputs(ObjectReader* top, FieldErrors* errors, Submission* out) {
   }
 }
 
-// A program: language, code, files, entrypoint and the arguments of its compiler.
-void ReadProgram(ObjectReader* reader, FieldErrors* errors, Submission* out) {
+// A program: language, code, files or archive, entrypoint and the arguments of its compiler.
+void ReadProgram(ObjectReader* reader, FieldErrors* errors, size_t* inflated, Submission* out) {
   if (!reader->Has("language")) {
     reader->Fail("language", "is required: a string");
   } else if (auto language = reader->String("language")) {
@@ -238,6 +238,10 @@ void ReadProgram(ObjectReader* reader, FieldErrors* errors, Submission* out) {
   }
   out->code = reader->String("code").value_or("");
   ReadFiles(reader, errors, out);
+  ReadArchive(reader, errors, inflated, out);
+  if (!reader->Has("code") && !reader->Has("files") && !reader->Has("archive")) {
+    reader->Fail("code", "is required: a string; or files, or archive");
+  }
   if (auto entrypoint = reader->String("entrypoint")) {
     CheckPath(reader->Full("entrypoint"), *entrypoint, errors);
     out->entrypoint = *std::move(entrypoint);
@@ -247,30 +251,26 @@ void ReadProgram(ObjectReader* reader, FieldErrors* errors, Submission* out) {
 
 // The program that decides on tests. `field` is "checker": on those that name no other; or
 // "interactor".
-void ReadChecker(const std::string& field, ObjectReader* top, FieldErrors* errors,
-                 Submission* out) {
+void ReadChecker(const std::string& field, ObjectReader* top, FieldErrors* errors, size_t* inflated,
+                 ParsedSubmission* out) {
   JsonValue* const value = top->Object(field);
   if (value == nullptr) {
     return;
   }
   const bool interacts = field == "interactor";
   ObjectReader reader(value, field + ".",
-                      {interacts ? "idle_timeout" : "type", "language", "code", "files",
+                      {interacts ? "idle_timeout" : "type", "language", "code", "files", "archive",
                        "entrypoint", "compiler_args"},
                       errors);
-  if (!interacts && !reader.Has("type")) {
-    reader.Fail("type", "is required: a string");
-  }
-  if (!reader.Has("code")) {
-    reader.Fail("code", "is required: a string");
-  }
   if (interacts) {
-    out->idle_timeout = reader.Duration("idle_timeout", 1, ", greater than 0");
+    out->submission.idle_timeout = reader.Duration("idle_timeout", 1, ", greater than 0");
+  } else if (!reader.Has("type")) {
+    reader.Fail("type", "is required: a string");
   } else {
     reader.Choice("type", {"program"});
   }
   Submission program;
-  ReadProgram(&reader, errors, &program);
+  ReadProgram(&reader, errors, inflated, &program);
   for (size_t i = 0; i < program.files.size(); ++i) {
     if (IsCheckerFile(program.files[i].path)) {
       errors->Add(Element(reader.Full("files"), i, "path"),
@@ -286,8 +286,9 @@ void ReadChecker(const std::string& field, ObjectReader* top, FieldErrors* error
   if (interacts && top->Has("checker")) {
     top->Fail(field, "does not go with checker: its exit code is the answer");
   }
-  out->checker = std::make_shared<const Submission>(std::move(program));
-  out->interacts = interacts;
+  out->checker_has_code = reader.Has("code");
+  out->submission.checker = std::make_shared<const Submission>(std::move(program));
+  out->submission.interacts = interacts;
 }
 
 // `value` is an object.
@@ -295,14 +296,10 @@ void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names
                     ParsedSubmission* out, FieldErrors* errors) {
   Submission& s = out->submission;
   ObjectReader reader(value, "", names, errors);
-  ReadProgram(&reader, errors, &s);
+  ReadProgram(&reader, errors, inflated, &s);
   out->has_code = reader.Has("code");
-  ReadArchive(&reader, errors, inflated, &s);
-  if (!out->has_code && !reader.Has("files") && !reader.Has("archive")) {
-    reader.Fail("code", "is required: a string; or files, or archive");
-  }
-  ReadChecker("checker", &reader, errors, &s);
-  ReadChecker("interactor", &reader, errors, &s);
+  ReadChecker("checker", &reader, errors, inflated, out);
+  ReadChecker("interactor", &reader, errors, inflated, out);
   s.stdin_data = reader.String("stdin").value_or("");
   s.args = reader.Strings("args", kMaxArgs, kMaxArgsBytes);
   ReadEnvironment(&reader, errors, &s);

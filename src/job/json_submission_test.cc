@@ -435,7 +435,7 @@ TEST(ParseSubmission, ChecksTheInteractor) {
                        members + "}}");
   };
   const std::string good = R"("language":"c","code":"")";
-  EXPECT_EQ(fields(""), "interactor.code,interactor.language");
+  EXPECT_EQ(fields(""), "interactor.language,interactor.code");
   EXPECT_EQ(fields(good + R"(,"type":"program")"), "interactor.type");
   EXPECT_EQ(fields(good + R"(,"idle_timeout":"0s")"), "interactor.idle_timeout");
   EXPECT_EQ(fields(good + R"(,"files":[{"path":"output/x","content":""}])"),
@@ -457,7 +457,7 @@ TEST(ParseSubmission, ChecksTheCheckerProgram) {
     return WrongFields(R"({"language":"go","code":"","tests":[{}],"checker":)" + checker + "}");
   };
   EXPECT_EQ(fields("1"), "checker");
-  EXPECT_EQ(fields("{}"), "checker.type,checker.code,checker.language");
+  EXPECT_EQ(fields("{}"), "checker.type,checker.language,checker.code");
   EXPECT_EQ(fields(R"({"type":"exact","language":"c","code":""})"), "checker.type");
   EXPECT_EQ(fields(R"({"type":"program","language":"c","code":"","stdin":""})"), "checker.stdin");
   EXPECT_EQ(fields(R"({"type":"program","language":"c","code":"",)"

@@ -264,6 +264,34 @@ TEST(PublicJson, SummaryHasNoResult) {
   EXPECT_FALSE(json.contains("result"));
 }
 
+TEST(PublicJson, ShowsWhatARunningJobUses) {
+  Job j;
+  j.status = Status::kRunning;
+  j.usage.emplace();
+  j.usage->wall_time = 1'500'000;
+  EXPECT_EQ(ToUsageJson(*j.usage), R"({"wall_time_ms":1.5})");
+  j.usage = {1'500'000, 1'000'000, 4096, 8192, 2};
+  const std::string usage =
+      R"({"wall_time_ms":1.5,"cpu_time_ms":1,"memory_bytes":4096,"memory_peak_bytes":8192,)"
+      R"("processes":2})";
+  EXPECT_EQ(ToUsageJson(*j.usage), usage);
+  EXPECT_TRUE(ToPublicJson(j).ends_with(R"("attempts":0,"usage":)" + usage + "}"));
+  EXPECT_EQ(ToSummaryJson(j).find("usage"), std::string::npos);
+}
+
+TEST(StoredJson, KeepsWhatIsUsed) {
+  const sandbox::LiveUsage usage{1, 2, std::nullopt, 4, 5};
+  const auto again = DecodeLiveUsage(EncodeLiveUsage(usage));
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->wall_time, 1);
+  EXPECT_EQ(again->cpu_time, 2);
+  EXPECT_EQ(again->memory_bytes, std::nullopt);
+  EXPECT_EQ(again->memory_peak_bytes, 4);
+  EXPECT_EQ(again->processes, 5);
+  EXPECT_FALSE(DecodeLiveUsage(R"({"v":1})").has_value());
+  EXPECT_FALSE(DecodeLiveUsage(R"({"v":1,"wall_time":1,"processes":"2"})").has_value());
+}
+
 TEST(PublicJson, ListsJobs) {
   EXPECT_EQ(ToListJson({}, ""), R"({"jobs":[],"next_cursor":null})");
   const auto json = boost::json::parse(ToListJson({Job{}, Job{}}, "1.a")).as_object();

@@ -182,6 +182,16 @@ class Store {
   using OutputListener = std::function<void(const OutputChunk&)>;
   virtual WatchHandle WatchOutput(std::string id, OutputPosition from, OutputListener listener) = 0;
 
+  // Hands on what a leased job's program has used so far. Best effort, never durable, and forgotten
+  // with the lease; until then Get answers the latest. Ignored when `run` is not the current lease.
+  virtual void PublishUsage(std::string id, uint64_t run, sandbox::LiveUsage usage) = 0;
+
+  // Calls `listener` with each usage that is published from now on, until the returned handle is
+  // destroyed (which the listener may do); never from within PublishUsage. The job may run on
+  // another node. Some may be missed, none is kept for a listener.
+  using UsageListener = std::function<void(uint64_t run, const sandbox::LiveUsage&)>;
+  virtual WatchHandle WatchUsage(std::string id, UsageListener listener) = 0;
+
   // Called whenever a job may have become available to LeaseJobs. One listener.
   virtual void OnQueued(std::function<void()> listener) = 0;
 

@@ -442,12 +442,25 @@ int64_t CgroupBase::ReadOomKills(const CgroupLeaf& leaf) const {
                        : ReadKey(leaf.folders[kMemory], "memory.oom_control", "oom_kill");
 }
 
+const char* CgroupBase::MemoryPeakFile() const {
+  return version_ == 2 ? "memory.peak" : "memory.max_usage_in_bytes";
+}
+
+CgroupNow CgroupBase::ReadNow(const CgroupLeaf& leaf) const {
+  const base::UniqueFd& memory = leaf.folders[version_ == 2 ? 0 : kMemory];
+  CgroupNow now;
+  now.cpu_nanos = ReadCpuNanos(leaf);
+  now.memory_bytes = ReadNumber(memory, version_ == 2 ? "memory.current" : "memory.usage_in_bytes");
+  now.memory_peak_bytes = ReadNumber(memory, MemoryPeakFile());
+  now.tasks = ReadNumber(leaf.folders[version_ == 2 ? 0 : kPids], "pids.current");
+  return now;
+}
+
 bool CgroupBase::Read(const CgroupLeaf& leaf, CgroupUsage* usage) const {
   const base::UniqueFd& memory = leaf.folders[version_ == 2 ? 0 : kMemory];
   const base::UniqueFd& pids = leaf.folders[version_ == 2 ? 0 : kPids];
   usage->cpu_nanos = ReadCpuNanos(leaf);
-  usage->memory_peak_bytes =
-      ReadNumber(memory, version_ == 2 ? "memory.peak" : "memory.max_usage_in_bytes");
+  usage->memory_peak_bytes = ReadNumber(memory, MemoryPeakFile());
   usage->oom_kills = ReadOomKills(leaf);
   usage->refused_forks = ReadKey(pids, "pids.events", "max");
   usage->tasks_peak = ReadNumber(pids, "pids.peak");

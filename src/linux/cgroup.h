@@ -17,6 +17,14 @@ struct CgroupUsage {
   int64_t refused_forks = 0;
 };
 
+// What the processes of a group use at the moment; -1: this kernel does not tell.
+struct CgroupNow {
+  int64_t cpu_nanos = -1;  // since the group was made
+  int64_t memory_bytes = -1;
+  int64_t memory_peak_bytes = -1;
+  int64_t tasks = -1;
+};
+
 // The open folders of one sandbox's cgroup: one on version 2, one a controller on version 1.
 struct CgroupLeaf {
   static constexpr int kMaxFolders = 4;
@@ -66,6 +74,7 @@ class CgroupBase {
   void ResetPeaks(const CgroupLeaf& leaf) const;
 
   bool Read(const CgroupLeaf& leaf, CgroupUsage* usage) const;
+  CgroupNow ReadNow(const CgroupLeaf& leaf) const;
   int64_t ReadCpuNanos(const CgroupLeaf& leaf) const;
   int64_t ReadOomKills(const CgroupLeaf& leaf) const;
 
@@ -76,6 +85,7 @@ class CgroupBase {
   bool Populated(const CgroupLeaf& leaf) const;
 
  private:
+  const char* MemoryPeakFile() const;
   bool OpenV1(char* why, size_t why_size);
   bool OpenV2(char* why, size_t why_size);
   bool OpenV2At(const char* path, bool own, bool top, char* why, size_t why_size);

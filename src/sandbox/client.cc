@@ -351,6 +351,14 @@ bool TakeFiles(const wire::Reply& reply, std::vector<UniqueFd> files,
   return all;
 }
 
+LiveUsage ToUsage(const wire::Reply& reply) {
+  const auto known = [](int64_t value) {
+    return value < 0 ? std::nullopt : std::optional<int64_t>(value);
+  };
+  return {reply.wall_time, known(reply.cpu_time), known(reply.memory_bytes),
+          known(reply.memory_peak_bytes), known(reply.processes)};
+}
+
 // In the words of docs/security.md, "Isolation levels".
 std::vector<std::string> NotLimited(const std::string& isolation, bool root) {
   std::vector<std::string> out;
@@ -489,6 +497,7 @@ struct Run : std::enable_shared_from_this<Run> {
   uint64_t id = 0;
   Backend::OnOutput on_output;
   Backend::OnDone on_done;
+  Backend::OnUsage on_usage;
   int64_t output_limit = 0;
   base::Nanos started = 0;
   Pipe out;
@@ -573,6 +582,12 @@ class NativeBackend final : public Backend,
   void Cancel(RunId id) override {
     if (runs_.count(id) != 0) {
       Kill(id, wire::KillReason::kCancel);
+    }
+  }
+
+  void WatchUsage(RunId id, OnUsage on_usage) override {
+    if (const auto run = runs_.find(id); run != runs_.end()) {
+      run->second->on_usage = std::move(on_usage);
     }
   }
 
@@ -852,6 +867,12 @@ class NativeBackend final : public Backend,
       return;
     }
     const std::shared_ptr<Run> run = found->second;
+    if ((reply.flags & wire::kStillRuns) != 0) {
+      if (const OnUsage on_usage = run->on_usage) {
+        on_usage(ToUsage(reply));
+      }
+      return;
+    }
     RunResult& result = run->result;
     result.cause = CauseOf(reply.flags, reply.wait_status);
     if ((reply.flags & wire::kHasStatus) != 0) {
@@ -948,6 +969,10 @@ class NativeHandle final : public Backend {
   }
 
   void Cancel(RunId id) override { backend_->Cancel(id); }
+
+  void WatchUsage(RunId id, OnUsage on_usage) override {
+    backend_->WatchUsage(id, std::move(on_usage));
+  }
 
   LiveInput* live_input() override { return backend_.get(); }
 

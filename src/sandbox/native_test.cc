@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/metrics.h"
 #include "sandbox/client.h"
@@ -71,6 +72,59 @@ TEST_F(NativeTest, ReportsExitCodeAndOutput) {
   EXPECT_EQ(result.stderr_data, "err\n");
   EXPECT_GT(result.usage.wall_time, 0);
   EXPECT_GT(result.start_time, 0);
+}
+
+TEST_F(NativeTest, TellsWhatARunningProgramUses) {
+  // Three children, and something to do until it is cancelled.
+  Spec spec = Shell(
+      "sleep 20 & sleep 20 & sleep 20 & i=0; while [ $i -lt 100000000 ]; do i=$((i+1)); done");
+  spec.limits.wall_time = 20 * base::kSecond;
+  std::vector<LiveUsage> usages;
+  std::optional<RunResult> result;
+  const Backend::RunId id =
+      backend_->Start(std::move(spec), {}, [&](RunResult ended) { result = std::move(ended); });
+  backend_->WatchUsage(id, [&](const LiveUsage& usage) {
+    EXPECT_FALSE(result);
+    usages.push_back(usage);
+    if (usages.size() == 3) {
+      backend_->Cancel(id);
+    }
+  });
+  while (!result && loop_.run_one_for(std::chrono::seconds(30)) != 0) {
+  }
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->cause, Cause::kCancelled) << result->message;
+  ASSERT_GE(usages.size(), 3U);
+  EXPECT_GE(usages[0].wall_time, wire::kUsageAfter);
+  EXPECT_GE(usages[1].wall_time - usages[0].wall_time, wire::kUsageEvery / 2);
+  EXPECT_GE(result->usage.wall_time, usages[2].wall_time);
+  if (!cgroups_) {
+    EXPECT_EQ(usages[2].cpu_time, std::nullopt);
+    EXPECT_EQ(usages[2].memory_bytes, std::nullopt);
+    EXPECT_EQ(usages[2].processes, std::nullopt);
+    return;
+  }
+  EXPECT_EQ(usages[2].processes, 4);
+  EXPECT_GT(usages[2].cpu_time, usages[0].cpu_time);
+  EXPECT_GE(result->usage.cpu_time, *usages[2].cpu_time);
+  EXPECT_GT(usages[2].memory_bytes, 0);
+  EXPECT_GE(usages[2].memory_peak_bytes, usages[2].memory_bytes);
+}
+
+TEST_F(NativeTest, AShortProgramIsNotMeasured) {
+  std::optional<RunResult> result;
+  int measured = 0;
+  const Backend::RunId id =
+      backend_->Start(Shell("exit 0"), {}, [&](RunResult ended) { result = std::move(ended); });
+  backend_->WatchUsage(id, [&](const LiveUsage&) { ++measured; });
+  while (!result && loop_.run_one_for(std::chrono::seconds(30)) != 0) {
+  }
+  ASSERT_TRUE(result);
+  if (result->usage.wall_time < wire::kUsageAfter) {
+    EXPECT_EQ(measured, 0);
+  }
+  backend_->WatchUsage(id, [&](const LiveUsage&) { FAIL() << "it has ended"; });
+  Run(Shell("sleep 0.4"));
 }
 
 TEST_F(NativeTest, FeedsStdinAndFilesAndCollects) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -76,6 +77,15 @@ struct Usage {
   bool process_limit_hit = false;  // a fork or a thread was refused by limits.processes
 };
 
+// What a program that still runs has used so far. Absent: the sandbox cannot tell.
+struct LiveUsage {
+  base::Nanos wall_time = 0;                 // since the program's first instruction
+  std::optional<base::Nanos> cpu_time;       // of all its processes
+  std::optional<int64_t> memory_bytes;       // at the moment
+  std::optional<int64_t> memory_peak_bytes;  // until now
+  std::optional<int64_t> processes;          // at the moment, and threads
+};
+
 struct CollectedFile {
   std::string path;
   int64_t size = 0;
@@ -128,6 +138,7 @@ class Backend {
   using RunId = uint64_t;
   using OnOutput = std::function<void(Stream, std::string_view)>;
   using OnDone = std::function<void(RunResult)>;
+  using OnUsage = std::function<void(const LiveUsage&)>;
 
   virtual ~Backend() = default;
 
@@ -138,6 +149,11 @@ class Backend {
 
   // Kills a run; its on_done follows with Cause::kCancelled. Unknown ids are ignored.
   virtual void Cancel(RunId id) = 0;
+
+  // From now on `on_usage` hears what the run uses, about twice a second until on_done. One that
+  // ends within a quarter of a second is never measured, and costs nothing. Unknown ids are
+  // ignored. A backend that cannot measure never calls it.
+  virtual void WatchUsage(RunId /*id*/, OnUsage /*on_usage*/) {}
 
   // Null: it cannot run a Spec with live_input.
   virtual LiveInput* live_input() { return nullptr; }

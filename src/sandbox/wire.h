@@ -15,7 +15,8 @@
 //   launcher -> sandboxd   Ready
 //   sandboxd -> launcher   Request kRun (fds: payload, stdin, stdout, stderr, files...) | kKill |
 //                          kSignal | kPool
-//   launcher -> sandboxd   Reply (fds: one per collected file), also with kNoRun as its id
+//   launcher -> sandboxd   Reply (fds: one per collected file), also with kNoRun as its id, and
+//                          with kStillRuns
 //   launcher -> sandboxd   PoolReport, the answer to kPool
 namespace sandbox::wire {
 
@@ -32,6 +33,10 @@ inline constexpr int kMaxZygotes = 2 * kMaxWarm;  // of each: the one that serve
 // Host ids: two for each sandbox and for each zygote.
 inline constexpr uint32_t kHostIds = 2 * (kMaxSandboxes + kMaxZygotes);
 inline constexpr int64_t kMaxPayload = int64_t{128} << 20;
+
+// A program is measured when it has run for so long, and then after each pause. (Nanoseconds.)
+inline constexpr int64_t kUsageAfter = 250'000'000;
+inline constexpr int64_t kUsageEvery = 500'000'000;
 
 using Name = std::array<char, kMaxName>;
 using Words = std::array<char, 1024>;  // with commas between and a final NUL
@@ -131,6 +136,7 @@ enum EndFlag : uint32_t {
   kHitProcessLimit = 1U << 6,
   kHasStatus = 1U << 7,  // wait_status is the main process's
   kMoreFiles = 1U << 8,  // not all files that the patterns match were collected
+  kStillRuns = 1U << 9,  // alone: no end, but what the run has used so far; -1: not known
 };
 
 struct CollectedFile {
@@ -160,7 +166,9 @@ struct Reply {
   int64_t cpu_time;
   int64_t memory_peak_bytes;
   int64_t processes_peak;
-  int64_t started_at;  // CLOCK_MONOTONIC at the program's exec, 0 when it never started
+  int64_t started_at;    // CLOCK_MONOTONIC at the program's exec, 0 when it never started
+  int64_t memory_bytes;  // with kStillRuns: at the moment
+  int64_t processes;     // likewise
   std::array<CollectedFile, kMaxCollect> collected;
 };
 

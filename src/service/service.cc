@@ -139,8 +139,7 @@ void Service::Submit(std::string_view body, const Caller& caller,
     done(std::nullopt, FromParser(std::move(error)), {});
     return;
   }
-  std::vector<job::FieldError> errors =
-      Validate(options_, languages_, caller.key.get(), &parsed.submission, parsed.has_code);
+  std::vector<job::FieldError> errors = Validate(options_, languages_, caller.key.get(), &parsed);
   if (parsed.wait > options_.max_wait) {
     errors.push_back(WaitTooLong());
   }
@@ -241,8 +240,7 @@ void Service::Begin(std::string_view message, const Caller& caller,
     done(std::nullopt, FromParser(std::move(error)));
     return;
   }
-  std::vector<job::FieldError> errors =
-      Validate(options_, languages_, caller.key.get(), &parsed.submission, parsed.has_code);
+  std::vector<job::FieldError> errors = Validate(options_, languages_, caller.key.get(), &parsed);
   if (!errors.empty()) {
     done(std::nullopt, Invalid(std::move(errors)));
     return;
@@ -314,7 +312,7 @@ void Service::SubmitBatch(std::string_view body, const Caller& caller,
     job::ParsedSubmission& one = parsed.jobs[i].parsed;
     std::vector<job::FieldError> errors = std::move(parsed.jobs[i].errors);
     if (errors.empty()) {
-      errors = Validate(options_, languages_, caller.key.get(), &one.submission, one.has_code);
+      errors = Validate(options_, languages_, caller.key.get(), &one);
     }
     if (errors.empty()) {
       state->accepted[i] = std::move(one.submission);
@@ -441,6 +439,10 @@ void Service::List(job::ListQuery query, const Caller& caller,
 job::Store::WatchHandle Service::WatchOutput(std::string id, job::OutputPosition from,
                                              job::Store::OutputListener listener) {
   return store_.WatchOutput(std::move(id), from, std::move(listener));
+}
+
+job::Store::WatchHandle Service::WatchUsage(std::string id, job::Store::UsageListener listener) {
+  return store_.WatchUsage(std::move(id), std::move(listener));
 }
 
 job::Store::WatchHandle Service::Watch(std::string id, std::function<void()> changed) {

@@ -124,10 +124,13 @@ class Service {
   void List(job::ListQuery query, const Caller& caller,
             std::function<void(std::optional<job::ListPage>, Refusal)> done);
 
-  // As job::Store::WatchOutput. This and Watch check nothing: whoever passes on what they tell
-  // calls Get first.
+  // As job::Store::WatchOutput. This and the next two check nothing: whoever passes on what they
+  // tell calls Get first.
   job::Store::WatchHandle WatchOutput(std::string id, job::OutputPosition from,
                                       job::Store::OutputListener listener);
+
+  // As job::Store::WatchUsage.
+  job::Store::WatchHandle WatchUsage(std::string id, job::Store::UsageListener listener);
 
   // Calls `changed` after each change of the job's status until the handle is destroyed.
   job::Store::WatchHandle Watch(std::string id, std::function<void()> changed);

@@ -236,29 +236,9 @@ void CheckCompilerArgs(const language::Language& language, const job::Submission
   }
 }
 
-// The program that checks answers or interacts, in the form that is stored; it is the caller's like
-// the other.
-void CheckChecker(const Options& options, const language::Registry& languages, const job::Key* key,
-                  job::Submission* s, Errors* errors) {
-  if (s->checker == nullptr) {
-    return;
-  }
-  const std::string field = s->interacts ? "interactor" : "checker";
-  if (s->interacts && !options.interactors) {
-    errors->push_back({field, "the docker backend cannot run interactors"});
-  }
-  auto checker = std::make_shared<job::Submission>(*s->checker);
-  for (job::FieldError& error : Validate(options, languages, key, checker.get(), true)) {
-    errors->push_back({field + "." + error.field, std::move(error.message)});
-  }
-  s->checker = std::move(checker);
-}
-
-}  // namespace
-
-std::vector<job::FieldError> Validate(const Options& options, const language::Registry& languages,
-                                      const job::Key* key, job::Submission* submission,
-                                      bool has_code) {
+// One program with all that it asks for.
+Errors ValidateProgram(const Options& options, const language::Registry& languages,
+                       const job::Key* key, job::Submission* submission, bool has_code) {
   Errors errors;
   const language::Language* language = FindLanguage(languages, key, submission->language, &errors);
   CheckSizes(options, *submission, &errors);
@@ -279,7 +259,28 @@ std::vector<job::FieldError> Validate(const Options& options, const language::Re
     CheckCompilerArgs(*language, *submission, &errors);
     FindEntrypoint(*language, has_code, submission, &errors);
   }
-  CheckChecker(options, languages, key, submission, &errors);
+  return errors;
+}
+
+}  // namespace
+
+std::vector<job::FieldError> Validate(const Options& options, const language::Registry& languages,
+                                      const job::Key* key, job::ParsedSubmission* parsed) {
+  job::Submission& submission = parsed->submission;
+  Errors errors = ValidateProgram(options, languages, key, &submission, parsed->has_code);
+  if (submission.checker != nullptr) {
+    const std::string field = submission.interacts ? "interactor" : "checker";
+    if (submission.interacts && !options.interactors) {
+      errors.push_back({field, "the docker backend cannot run interactors"});
+    }
+    // It is the caller's like the other.
+    auto checker = std::make_shared<job::Submission>(*submission.checker);
+    for (job::FieldError& error :
+         ValidateProgram(options, languages, key, checker.get(), parsed->checker_has_code)) {
+      errors.push_back({field + "." + error.field, std::move(error.message)});
+    }
+    submission.checker = std::move(checker);
+  }
   return errors;
 }
 

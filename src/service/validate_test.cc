@@ -42,12 +42,16 @@ class ValidateTest : public testing::Test {
 
   // The wrong fields, joined by commas.
   std::string Wrong(bool has_code) {
+    job::ParsedSubmission parsed;
+    parsed.submission = submission_;
+    parsed.has_code = has_code;
+    parsed.checker_has_code = true;
     std::string fields;
-    for (const job::FieldError& error :
-         Validate(options_, languages_, key_, &submission_, has_code)) {
+    for (const job::FieldError& error : Validate(options_, languages_, key_, &parsed)) {
       EXPECT_FALSE(error.message.empty());
       fields += (fields.empty() ? "" : ",") + error.field;
     }
+    submission_ = std::move(parsed.submission);
     return fields;
   }
 

@@ -65,7 +65,9 @@ class MemoryStore final : public job::Store, public job::DeliveryStore {
     if (record == nullptr || IsPastTtl(record->job, options_, clock_())) {
       Answer<job::Job>(std::move(done), NoSuchJob());
     } else {
-      Answer<job::Job>(std::move(done), record->job);
+      job::Job job = record->job;
+      output_.AddUsage(&job);
+      Answer<job::Job>(std::move(done), std::move(job));
     }
   }
 
@@ -170,6 +172,14 @@ class MemoryStore final : public job::Store, public job::DeliveryStore {
   WatchHandle WatchOutput(std::string id, job::OutputPosition from,
                           OutputListener listener) override {
     return output_.Watch(std::move(id), from, std::move(listener));
+  }
+
+  void PublishUsage(std::string id, uint64_t run, sandbox::LiveUsage usage) override {
+    output_.PublishUsage(id, run, usage);
+  }
+
+  WatchHandle WatchUsage(std::string id, UsageListener listener) override {
+    return output_.WatchUsage(std::move(id), std::move(listener));
   }
 
   void OnQueued(std::function<void()> listener) override {

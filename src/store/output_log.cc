@@ -30,7 +30,8 @@ struct Run {
   uint64_t run = 0;
   std::vector<job::OutputChunk> pieces;  // in the order in which they were written
   job::OutputPosition end;
-  base::Nanos ended_at = 0;  // 0: not yet
+  std::optional<sandbox::LiveUsage> usage;  // the latest
+  base::Nanos ended_at = 0;                 // 0: not yet
 };
 
 struct Watcher {
@@ -93,11 +94,33 @@ struct OutputLog::State {
     }
   }
 
+  // The run of that number, while its lease lasts.
+  Run* FindLive(const std::string& id, uint64_t number) {
+    const auto found = runs.find(id);
+    const bool live =
+        found != runs.end() && found->second.run == number && found->second.ended_at == 0;
+    return live ? &found->second : nullptr;
+  }
+
+  // A listener may destroy the log.
+  void TellUsage(const std::string& id, uint64_t number, const sandbox::LiveUsage& usage) {
+    for (const std::weak_ptr<job::Store::UsageListener>& weak : usage_watchers.Of(id)) {
+      const auto listener = weak.lock();
+      if (closed || FindLive(id, number) == nullptr) {
+        return;
+      }
+      if (listener) {
+        (*listener)(number, usage);
+      }
+    }
+  }
+
   Post post;
   Clock clock;
   std::unordered_map<std::string, Run> runs;
   std::unordered_set<std::string> ended;  // those of them whose lease has ended
   Registry<Watcher> watchers;
+  Registry<job::Store::UsageListener> usage_watchers;
   std::unordered_set<std::string> behind;  // jobs with something to deliver
   bool posted = false;                     // Deliver comes
   bool closed = false;
@@ -182,6 +205,34 @@ job::Store::WatchHandle OutputLog::Watch(std::string id, job::OutputPosition fro
                                          job::Store::OutputListener listener) {
   MarkBehind(id);
   return state_->watchers.Add(std::move(id), Watcher{from, 0, std::move(listener)});
+}
+
+void OutputLog::PublishUsage(const std::string& id, uint64_t run, const sandbox::LiveUsage& usage) {
+  Run* const live = state_->FindLive(id, run);
+  if (live == nullptr) {
+    return;
+  }
+  live->usage = usage;
+  if (state_->usage_watchers.Has(id)) {
+    state_->post([state = std::weak_ptr<State>(state_), id, run, usage] {
+      if (const auto alive = state.lock()) {
+        alive->TellUsage(id, run, usage);
+      }
+    });
+  }
+}
+
+job::Store::WatchHandle OutputLog::WatchUsage(std::string id, job::Store::UsageListener listener) {
+  return state_->usage_watchers.Add(std::move(id), std::move(listener));
+}
+
+void OutputLog::AddUsage(job::Job* job) const {
+  if (job->status != job::Status::kRunning) {
+    return;
+  }
+  if (const Run* live = state_->FindLive(job->id, job->run)) {
+    job->usage = live->usage;
+  }
 }
 
 void OutputLog::Deliver() {

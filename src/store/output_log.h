@@ -10,9 +10,10 @@
 
 namespace store {
 
-// The output of the jobs that this process runs, for those who watch it in this process: Publish
-// and WatchOutput of job::Store. All methods are called on the event loop's thread. Handles may
-// outlive it; listeners are never called from within a call, and not after its end.
+// The output and the usage of the jobs that this process runs, for those who watch them in this
+// process: Publish, WatchOutput and their siblings of job::Store. All methods are called on the
+// event loop's thread. Handles may outlive it; listeners are never called from within a call, and
+// not after its end.
 class OutputLog {
  public:
   OutputLog(Post post, Clock clock);
@@ -32,6 +33,12 @@ class OutputLog {
   void Publish(const std::string& id, job::OutputChunk chunk);
   job::Store::WatchHandle Watch(std::string id, job::OutputPosition from,
                                 job::Store::OutputListener listener);
+
+  void PublishUsage(const std::string& id, uint64_t run, const sandbox::LiveUsage& usage);
+  job::Store::WatchHandle WatchUsage(std::string id, job::Store::UsageListener listener);
+
+  // Adds what its program uses to a job that runs.
+  void AddUsage(job::Job* job) const;
 
   // Tells at once what is still to be told: before an answer of another thread, which could
   // overtake what this one has posted. A listener may destroy this log.

@@ -27,6 +27,7 @@ enum Field : size_t {
   kError,
   kLost,
   kRun,
+  kUsage,
   kFields
 };
 
@@ -83,6 +84,12 @@ base::Result<job::Job> ReadRedisJob(const std::string& id, const RedisReply& fie
     }
     job->result = std::move(*result);
   }
+  if (job->status == job::Status::kRunning) {
+    const auto usage = ReadUsageOfRun(fields.items[kUsage].text);
+    if (usage && usage->run == job->run) {
+      job->usage = usage->usage;
+    }
+  }
   return job;
 }
 
@@ -117,6 +124,18 @@ base::Result<job::Lease> ReadRedisLease(const RedisReply& lease) {
     return job.error();
   }
   return job::Lease{std::move(*job), static_cast<uint64_t>(lease.items[1].ToInt())};
+}
+
+std::optional<UsageOfRun> ReadUsageOfRun(std::string_view text) {
+  UsageOfRun usage;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), usage.run);
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  const auto decoded = job::DecodeLiveUsage(text.substr(std::min<size_t>(1, text.size())));
+  if (error != std::errc() || !decoded) {
+    return std::nullopt;
+  }
+  usage.usage = *decoded;
+  return usage;
 }
 
 std::string RedisPlace(base::Nanos created, const std::string& id) {

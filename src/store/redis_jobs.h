@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "job/fleet.h"
@@ -19,6 +22,15 @@ base::Result<job::ListPage> ReadRedisPage(const RedisReply& page);
 
 // One lease: id, token, fields.
 base::Result<job::Lease> ReadRedisLease(const RedisReply& lease);
+
+// What lua/usage.lua keeps and tells: what the program of that run uses.
+struct UsageOfRun {
+  uint64_t run = 0;
+  sandbox::LiveUsage usage;
+};
+
+// Nothing when this version cannot read it.
+std::optional<UsageOfRun> ReadUsageOfRun(std::string_view text);
 
 // A job's place in the list of all jobs, as place in lua/common.lua.
 std::string RedisPlace(base::Nanos created, const std::string& id);

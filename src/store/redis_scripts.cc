@@ -19,6 +19,7 @@ const RedisScripts& Scripts() {
       Script(lua::finish),   Script(lua::get),    Script(lua::keys),    Script(lua::lease),
       Script(lua::list),     Script(lua::output), Script(lua::publish), Script(lua::rate),
       Script(lua::release),  Script(lua::renew),  Script(lua::submit),  Script(lua::sweep),
+      Script(lua::usage),
   };
   return scripts;
 }

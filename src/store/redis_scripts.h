@@ -23,6 +23,7 @@ struct RedisScripts {
   RedisScript renew;
   RedisScript submit;
   RedisScript sweep;
+  RedisScript usage;
 };
 
 const RedisScripts& Scripts();

@@ -18,6 +18,7 @@
 #include "store/redis_messages.h"
 #include "store/redis_output.h"
 #include "store/redis_scripts.h"
+#include "store/redis_usage.h"
 #include "store/rules.h"
 #include "store/watch_list.h"
 
@@ -57,6 +58,7 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
         messages_(loop, options_.redis, "code-sandbox-events-" + node_, Channels(),
                   MessageEvents()),
         output_(loop, commands_, options_.jobs.lease_time),
+        usage_(commands_),
         keys_(commands_),
         deliveries_(commands_) {
     commands_.Start();
@@ -254,6 +256,8 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
 
   RedisOutput& output() { return output_; }
 
+  RedisUsage& usage() { return usage_; }
+
   RedisKeys& keys() { return keys_; }
 
   RedisDeliveries& deliveries() { return deliveries_; }
@@ -347,6 +351,7 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
     if (options_.watches) {
       channels.emplace_back("changed");
       channels.emplace_back("output");
+      channels.emplace_back("usage");
     }
     if (options_.works) {
       channels.emplace_back("queued");
@@ -402,6 +407,8 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
       });
     } else if (kind == "output") {
       output_.Look(text.substr(0, text.rfind(' ')), [] {});
+    } else if (kind == "usage") {
+      usage_.OnMessage(text);
     } else if (kind == "cancel") {
       NotifyCancel(text);
     } else {  // queued, wake
@@ -437,6 +444,7 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
   RedisClient commands_;
   RedisMessages messages_;
   RedisOutput output_;
+  RedisUsage usage_;
   RedisKeys keys_;
   RedisDeliveries deliveries_;
 };
@@ -514,6 +522,14 @@ void RedisStore::Publish(std::string id, job::OutputChunk chunk) {
 job::Store::WatchHandle RedisStore::WatchOutput(std::string id, job::OutputPosition from,
                                                 OutputListener listener) {
   return impl_->output().Watch(std::move(id), from, std::move(listener));
+}
+
+void RedisStore::PublishUsage(std::string id, uint64_t run, sandbox::LiveUsage usage) {
+  impl_->usage().Publish(std::move(id), run, usage);
+}
+
+job::Store::WatchHandle RedisStore::WatchUsage(std::string id, UsageListener listener) {
+  return impl_->usage().Watch(std::move(id), std::move(listener));
 }
 
 void RedisStore::OnQueued(std::function<void()> listener) {

@@ -54,6 +54,8 @@ class RedisStore final : public job::Store,
   void Publish(std::string id, job::OutputChunk chunk) override;
   WatchHandle WatchOutput(std::string id, job::OutputPosition from,
                           OutputListener listener) override;
+  void PublishUsage(std::string id, uint64_t run, sandbox::LiveUsage usage) override;
+  WatchHandle WatchUsage(std::string id, UsageListener listener) override;
   void OnQueued(std::function<void()> listener) override;
 
   std::string_view name() const override { return "redis"; }

@@ -187,7 +187,12 @@ class SqliteStore final : public job::Store, public job::KeyStore, public job::D
 
   void Get(std::string id, Callback<job::Job> done) override {
     EnqueueRead<job::Job>([id = std::move(id)](SqliteReads& reads) { return reads.Get(id); },
-                          std::move(done));
+                          [this, done = std::move(done)](Result<job::Job> job) {
+                            if (job) {
+                              output_.AddUsage(&*job);
+                            }
+                            done(std::move(job));
+                          });
   }
 
   void List(job::ListQuery query, Callback<job::ListPage> done) override {
@@ -285,6 +290,14 @@ class SqliteStore final : public job::Store, public job::KeyStore, public job::D
   WatchHandle WatchOutput(std::string id, job::OutputPosition from,
                           OutputListener listener) override {
     return output_.Watch(std::move(id), from, std::move(listener));
+  }
+
+  void PublishUsage(std::string id, uint64_t run, sandbox::LiveUsage usage) override {
+    output_.PublishUsage(id, run, usage);
+  }
+
+  WatchHandle WatchUsage(std::string id, UsageListener listener) override {
+    return output_.WatchUsage(std::move(id), std::move(listener));
   }
 
   void OnQueued(std::function<void()> listener) override {

@@ -101,7 +101,7 @@ class Contract:
     def check_event(self, kind, data):
         """`data` is the decoded JSON of an event of /v1/execute/{id}/events."""
         schema = {"status": "JobSummary", "stdout": "OutputEvent", "stderr": "OutputEvent",
-                  "result": "Job"}[kind]
+                  "usage": "LiveUsage", "result": "Job"}[kind]
         self._validate(f"event {kind}", data, self.schema(schema))
 
     def check_webhook(self, message):

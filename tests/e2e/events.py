@@ -86,7 +86,8 @@ class EventReader:
                     continue
                 data = json.loads(fields["data"])
                 CONTRACT.check_event(fields["event"], data)
-                yield Event(fields["event"], fields["id"], data)
+                assert ("id" in fields) == (fields["event"] != "usage")
+                yield Event(fields["event"], fields.get("id"), data)
 
     def until(self, condition):
         """Events up to the first that fulfils the condition."""

@@ -17,7 +17,9 @@ from docker_backend import (assert_nothing_left, container, docker_service, job_
                             job_processes, refusal, runner, wait_for_state)
 from docker_engine import RUNNER_IMAGE
 from events import EventReader
+from interactive import handshake
 from service import eventually
+from test_interactive import answer
 
 # The runner has these toolchains.
 PROGRAMS = [one for one in programs.discover() if one.language in ("go", "python")]
@@ -510,6 +512,35 @@ def test_cancel_killsTheWholeTree(any_mode):
     assert service.wait(job)["status"] == "cancelled"
     nothing_left()
     assert time.monotonic() - started < 20
+
+
+def test_usage_isToldWhileTheJobRuns(any_mode):
+    busy = """
+import os, time
+held = bytearray(b"x" * (50 << 20))
+for _ in range(3):
+    if os.fork() == 0:
+        time.sleep(50)
+        os._exit(0)
+while True:
+    pass
+"""
+    service, _ = any_mode
+    job_id = service.submit(busy, timeout="50s", limits={"cpu_time": "50s"})
+    reader = EventReader(service, job_id)
+    usage = reader.until(lambda e: e.kind == "usage" and e.data["processes"] == 4
+                         and e.data["memory_bytes"] >= 50 << 20 and e.data["cpu_time_ms"] > 100).data
+    assert usage["wall_time_ms"] >= 250 and usage["memory_peak_bytes"] >= usage["memory_bytes"]
+    assert service.job(job_id)["usage"]["processes"] == 4
+    assert service.request("DELETE", f"/v1/execute/{job_id}").status == 200
+    assert "usage" not in service.wait(job_id)
+    reader.close()
+
+
+def test_interactive_isRefusedByName(exec_service):
+    with handshake(exec_service) as connection:
+        status, _, body = answer(connection)
+    assert status == 501 and b"the docker backend cannot run interactive programs" in body
 
 
 def test_supervisorOfTheSameUser_cannotBeSignalled(shared_user):

@@ -1,5 +1,9 @@
 """Judging: tests of a submission, each in a sandbox of its own."""
 
+import base64
+import io
+import zipfile
+
 import pytest
 
 from service import eventually, running
@@ -256,6 +260,36 @@ def test_checkerProgram_isCompiledOnce(any_store):
     assert result["checker"]["exit_code"] == 0
 
 
+def test_checkerProgram_mayBeAnArchive(any_store):
+    with io.BytesIO() as packed:
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("main.py", "import sys, lib.rule\nsys.exit(lib.rule.of('output'))")
+            archive.writestr("lib/rule.py", "def of(path): return 0 if open(path).read() == '2\\n' else 1")
+        content = base64.b64encode(packed.getvalue()).decode()
+    checker = {"type": "program", "language": "python", "archive": {"format": "zip", "content": content}}
+    result = judge(any_store, checker=checker, tests=[{"stdin": "1 1"}, {"stdin": "1 2"}])
+    assert letters(result) == ["AC", "WA"]
+    # The same as files.
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(content))) as archive:
+        files = [{"path": name, "content": archive.read(name).decode()} for name in archive.namelist()]
+    result = judge(any_store, checker={"type": "program", "language": "python", "files": files},
+                   tests=[{"stdin": "1 1"}, {"stdin": "1 2"}])
+    assert letters(result) == ["AC", "WA"]
+
+
+def test_allTestsTogether_haveATime(start_service):
+    service = start_service(SANDBOX_JUDGE_TIMEOUT="3s", SANDBOX_SLOTS="2")
+    code = "import time\ntime.sleep(float(input()))"
+    result = judge(service, code, timeout="20s",
+                   tests=[{"stdin": seconds} for seconds in ("0", "15", "0", "15", "0", "0")])
+    assert letters(result) == ["AC", "TLE", "AC", "TLE", "SC", "SC"]
+    assert result["verdict"] == "time_limit"
+    assert result["message"] == "Test 2: All tests together took longer than 3s."
+    assert result["tests"][4]["message"] == "All tests together took longer than 3s."
+    # The places of the killed ones are free.
+    assert letters(judge(service, tests=[test("1 1", "2")])) == ["AC"]
+
+
 def test_checkerProgram_thatDoesNotCompileIsNotHeldAgainstTheProgram(any_store):
     result = judge(any_store, checker=program("int main() { return x; }", "c"), tests=[test("1", "1")])
     assert result["verdict"] == "checker_error"
@@ -299,6 +333,8 @@ def test_checkerProgram_isNotAskedAboutAProgramThatFailed(any_store):
 def test_checkerProgram_wrongOnesAreRefused(service):
     for checker, field in ((program("", "cobol"), "checker.language"),
                            ({"type": "program", "language": "c"}, "checker.code"),
+                           ({"type": "program", "language": "python", "archive": {"format": "zip"}},
+                            "checker.archive.content"),
                            (program("", files=[{"path": "input", "content": ""}]),
                             "checker.files[0].path")):
         response = service.post({"language": "python", "code": "", "checker": checker, "tests": [{}]})

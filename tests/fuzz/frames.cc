@@ -26,6 +26,7 @@ Outcome Read(const sandbox::Spec& spec, bool early, std::string_view bytes, size
     outcome.told += stream == sandbox::Stream::kStdout ? "o" : "e";
     outcome.told += data;
   };
+  events.on_usage = [&](const sandbox::LiveUsage&) { outcome.told += "u"; };
   docker::FrameParser parser(std::move(events));
   if (early) {
     parser.Expect(spec);
@@ -51,6 +52,7 @@ FUZZ(frames, input) {
   const size_t piece = 1 + in.Take<uint8_t>() % 64U;
   sandbox::Spec spec;
   spec.argv = {"/bin/true"};
+  spec.limits.wall_time = base::kSecond;
   spec.limits.output_bytes = 1 + in.Take<uint8_t>();
   spec.collect_bytes = in.Take<uint8_t>();
   const auto flags = in.Take<uint8_t>();

@@ -39,6 +39,10 @@ FUZZ(stored, input) {
          again->files.size() == result->files.size());
     Show(*result);
   }
+  if (const auto usage = job::DecodeLiveUsage(input)) {
+    const auto again = job::DecodeLiveUsage(job::EncodeLiveUsage(*usage));
+    MUST(again && job::ToUsageJson(*again) == job::ToUsageJson(*usage));
+  }
   // Anything at all is what a program may print.
   job::Result result;
   result.verdict = job::Verdict::kOk;

@@ -150,6 +150,7 @@ void Watch::ReadStart() {
   start_.reset();
   if (n == 0) {
     started_at_ = Now();
+    next_usage_ = started_at_ + end::kUsageAfter;
     output_->Put(wire::FrameType::kStarted, nullptr, 0);
     return;
   }
@@ -233,9 +234,21 @@ void Watch::CheckLimits() {
   if (tally.tasks >= job_.header.processes) {
     done_.flags |= end::kHitProcessLimit;
   }
+  TellUsage(now, tally, cpu);
   // Measuring takes longer the more there is: it gets a tenth of the time at most.
   const int64_t cost = Now() - now;
   next_measure_ = Now() + std::max(kMeasureEvery, 9 * cost);
+}
+
+// What nobody takes at the moment is not told: it would be old.
+void Watch::TellUsage(int64_t now, const Tally& tally, int64_t cpu) {
+  if (ended_ || next_usage_ == 0 || now < next_usage_ || output_->full()) {
+    return;
+  }
+  const wire::Usage usage{now - started_at_, std::max<int64_t>(0, cpu), tally.memory_bytes,
+                          done_.memory_peak_bytes, tally.tasks};
+  output_->Put(wire::FrameType::kUsage, &usage, sizeof(usage));
+  next_usage_ = now + end::kUsageEvery;
 }
 
 void Watch::End(uint32_t flag) {

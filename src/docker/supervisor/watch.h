@@ -40,6 +40,7 @@ class Watch {
   void ReadStream(Stream* stream);
   void CheckMain();
   void CheckLimits();
+  void TellUsage(int64_t now, const Tally& tally, int64_t cpu);
   void End(uint32_t flag);
   void Fail(sandbox::wire::Step step, int error);
   void Finish();
@@ -54,6 +55,7 @@ class Watch {
   pid_t main_ = 0;
   int64_t started_at_ = 0;
   int64_t next_measure_ = 0;
+  int64_t next_usage_ = 0;  // 0: not before it has started
   int64_t children_before_ = 0;
   bool ended_ = false;
   bool abandoned_ = false;

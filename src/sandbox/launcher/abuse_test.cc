@@ -196,7 +196,7 @@ class LauncherAbuse : public ::testing::Test {
     return SendBytes(&request, wire::SizeOf(request), fds, flags);
   }
 
-  // The next reply; its files are closed.
+  // The next reply but those that tell what is used; its files are closed.
   Reply Receive(int* file_count = nullptr) const {
     Reply reply{};
     int fds[linux::kMaxMessageFds];
@@ -212,7 +212,7 @@ class LauncherAbuse : public ::testing::Test {
     if (file_count != nullptr) {
       *file_count = count;
     }
-    return reply;
+    return reply.flags == wire::kStillRuns ? Receive(file_count) : reply;
   }
 
   wire::PoolReport ReceivePool() const {

@@ -176,6 +176,12 @@ void SendOutcomes() {
       g_pool.Answered(Now());
     }
   }
+  // Whoever does not read its replies misses what was used meanwhile: it is measured when told.
+  for (Sandbox& sandbox : g_pool.sandboxes()) {
+    if (!g_blocked && sandbox.usage_due()) {
+      Send(sandbox.Usage(Now()), nullptr, 0);
+    }
+  }
   if (!g_blocked && Quarantined() != g_told_quarantined) {
     wire::Reply news{};
     news.version = wire::kVersion;

@@ -108,6 +108,7 @@ bool Sandbox::Build(Role role, uint32_t kind, Sandbox* zygote, int64_t now) {
   reply_.version = wire::kVersion;
   has_reply_ = false;
   quarantined_ = false;
+  usage_due_ = false;
   cpu_before_ = 0;
   main_cpu_ = 0;
   main_rss_ = 0;
@@ -257,6 +258,7 @@ void Sandbox::OnControl(int64_t now) {
       reply_.started_at = std::clamp(report.at, run_since_, now);
       deadline_ = reply_.started_at + claim_.run.limits.wall_time;
       next_tick_ = std::min(deadline_, now + kPollInterval);
+      next_usage_ = reply_.started_at + wire::kUsageAfter;
       break;
     case ControlType::kExited:
       if (state_ != State::kRunning || reply_.started_at == 0) {
@@ -553,6 +555,26 @@ void Sandbox::Collect() {
   }
 }
 
+wire::Reply Sandbox::Usage(int64_t now) {
+  usage_due_ = false;
+  linux::CgroupNow group;
+  if (context_->cgroups.version() != 0) {
+    group = context_->cgroups.ReadNow(leaf_);
+  }
+  wire::Reply usage{};
+  usage.version = wire::kVersion;
+  usage.flags = wire::kStillRuns;
+  usage.id = claim_.id;
+  usage.started_at = reply_.started_at;
+  usage.wall_time = now - reply_.started_at;
+  usage.cpu_time = group.cpu_nanos < 0 ? -1 : std::max<int64_t>(0, group.cpu_nanos - cpu_before_);
+  usage.memory_bytes = group.memory_bytes;
+  usage.memory_peak_bytes = group.memory_peak_bytes;
+  usage.processes = group.tasks < 0 ? -1 : std::max<int64_t>(0, group.tasks - kInitTasks);
+  usage.processes_peak = -1;
+  return usage;
+}
+
 void Sandbox::Forget() {
   has_reply_ = false;
   has_claim_ = false;
@@ -602,6 +624,10 @@ void Sandbox::OnTick(int64_t now) {
         if (limit > 0 && context_->cgroups.ReadCpuNanos(leaf_) - cpu_before_ >= limit) {
           return End(wire::kEndedCpu, now);
         }
+      }
+      if (reply_.started_at != 0 && now >= next_usage_) {
+        usage_due_ = true;
+        next_usage_ = now + wire::kUsageEvery;
       }
       next_tick_ = std::min(deadline_, now + kPollInterval);
       break;

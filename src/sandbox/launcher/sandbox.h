@@ -97,6 +97,12 @@ class Sandbox {
   // The collected files go with it.
   const wire::Reply* outcome() const { return has_reply_ ? &reply_ : nullptr; }
 
+  // True when what the running program uses is to be told; until Usage has been called.
+  bool usage_due() const { return usage_due_ && state_ == State::kRunning; }
+
+  // Measures it: a reply with kStillRuns. REQUIRES: usage_due.
+  wire::Reply Usage(int64_t now);
+
   const std::array<base::UniqueFd, wire::kMaxCollect>& collected() const { return collected_; }
 
   // The outcome has been sent.
@@ -191,6 +197,8 @@ class Sandbox {
   int64_t run_since_ = 0;
   int64_t deadline_ = 0;  // of the current state
   int64_t next_tick_ = INT64_MAX;
+  int64_t next_usage_ = 0;
+  bool usage_due_ = false;
   int64_t cpu_before_ = 0;  // what making the sandbox has cost
   int64_t main_cpu_ = 0;
   int64_t main_rss_ = 0;

@@ -24,7 +24,7 @@ local function place(created, id) return string.rep('0', 20 - #created) .. creat
 -- The hash's fields that readers get, in the order that redis_jobs.cc knows.
 local function fields_of(id)
   return redis.call('HMGET', job_key(id), 'status', 'tenant', 'prio', 'created', 'started',
-    'finished', 'attempts', 'lang', 'sub', 'result', 'error', 'lost', 'run')
+    'finished', 'attempts', 'lang', 'sub', 'result', 'error', 'lost', 'run', 'usage')
 end
 
 -- A Redis without memory refuses a script before its first change only. Those that drain the queue
@@ -149,7 +149,7 @@ end
 local function conclude(id, status, finished_ns, ttl_ms, more)
   local job = job_key(id)
   redis.call('HSET', job, 'status', status, 'finished', finished_ns, unpack(more))
-  redis.call('HDEL', job, 'token', 'worker', 'entry', 'call', 'cancel', 'began')
+  redis.call('HDEL', job, 'token', 'worker', 'entry', 'call', 'cancel', 'began', 'usage')
   expire_in(job, ttl_ms)
   redis.call('ZADD', done, now_ms + ttl_ms, place(redis.call('HGET', job, 'created'), id))
   if redis.call('HEXISTS', job, 'hook') == 1 then redis.call('ZADD', hooks, now_ms, id) end
@@ -167,7 +167,7 @@ local function put_back(id, tenant, seq, cancel, ttl_ms)
   -- Should the last holder finish it after all, it began then.
   redis.call('HSET', job, 'status', 'queued', 'began',
     redis.call('HGET', job, 'started') or now_ns)
-  redis.call('HDEL', job, 'started', 'worker', 'entry', 'call')
+  redis.call('HDEL', job, 'started', 'worker', 'entry', 'call', 'usage')
   -- It has had its turn already: its tenant does not wait for another.
   local first = redis.call('ZRANGE', ring, 0, 0, 'WITHSCORES')
   enqueue(id, tenant, returned_class, seq, (first[2] or next_turn()) - 1)

@@ -14,9 +14,9 @@ for i, member in ipairs(members) do
   place = own and member or string.sub(member, 1, 20)
   if own and (ARGV[2] == '' or f[8] == ARGV[2]) and
     (ARGV[3] == '' or f[1] == ARGV[3]) then
-    -- The places of submission and result stay empty.
+    -- The places of submission, result and usage stay empty.
     jobs[#jobs + 1] = {id, {f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], false, false, f[9],
-      f[10], f[11]}}
+      f[10], f[11], false}}
   end
 end
 return {'', jobs}
