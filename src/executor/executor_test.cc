@@ -191,6 +191,10 @@ class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
 
   void CloseInput(uint64_t run) override { written[run] += "<end>"; }
 
+  void Resize(uint64_t run, sandbox::TerminalSize size) override {
+    written[run] += "<" + std::to_string(size.rows) + "x" + std::to_string(size.cols) + ">";
+  }
+
   void Signal(uint64_t run, int signal) override {
     written[run] += "<" + std::to_string(signal) + ">";
   }
@@ -277,11 +281,15 @@ class ExecutorTest : public testing::Test {
 
   // Begins an interactive job; what the executor answers.
   base::Result<std::shared_ptr<job::Session>> Begin(const std::string& id,
-                                                    const std::string& language = "script") {
+                                                    const std::string& language = "script",
+                                                    bool terminal = false) {
     job::Job job;
     job.id = id;
     job.submission.language = language;
     job.submission.interactive = true;
+    if (terminal) {
+      job.submission.terminal = job::TerminalSize{5, 6};
+    }
     std::optional<base::Result<std::shared_ptr<job::Session>>> answer;
     executor_->Begin(std::move(job), [&](auto session) { answer.emplace(std::move(session)); });
     EXPECT_FALSE(answer) << "from within the call";
@@ -392,6 +400,28 @@ TEST_F(ExecutorTest, InputWaitsForTheProgram) {
   ASSERT_TRUE(UntilStarted(2));
   EXPECT_TRUE(Until([&] { return taken; }));
   EXPECT_EQ(backend_.written[2], "early<end>");
+}
+
+TEST_F(ExecutorTest, ATerminalStartsWithItsLatestSize) {
+  Start();
+  const auto session = Begin("a", "native", true);
+  ASSERT_TRUE(session);
+  EXPECT_TRUE((*session)->terminal());
+  ASSERT_TRUE(UntilStarted(1));
+  EXPECT_FALSE(backend_.specs[0].terminal) << "of the compiler";
+  (*session)->Resize({7, 8});
+  backend_.End(1, Compiled());
+  ASSERT_TRUE(UntilStarted(2));
+  const sandbox::Spec& spec = backend_.specs[1];
+  ASSERT_TRUE(spec.terminal);
+  EXPECT_EQ(spec.terminal->rows, 7);
+  EXPECT_EQ(spec.terminal->cols, 8);
+  EXPECT_EQ(spec.env.back(), (std::pair<std::string, std::string>("TERM", "xterm-256color")));
+  (*session)->Resize({9, 10});
+  EXPECT_EQ(backend_.written[2], "<9x10>");
+  const auto piped = Begin("b");
+  ASSERT_TRUE(piped);
+  EXPECT_FALSE((*piped)->terminal());
 }
 
 TEST_F(ExecutorTest, InputForAProgramThatNeverStartsIsDropped) {

@@ -107,6 +107,13 @@ void Run::CloseInput() {
   }
 }
 
+void Run::Resize(job::TerminalSize size) {
+  size_ = size;
+  if (program_) {
+    backend_.live_input()->Resize(*program_, ToSandbox(size));
+  }
+}
+
 void Run::Signal(int signal) {
   if (program_) {
     backend_.live_input()->Signal(*program_, signal);
@@ -213,8 +220,11 @@ void Run::StartRun() {
   if (!job_.submission.tests.empty()) {
     return StartJudge();
   }
-  Launch(RunSpec(options_, *main_.language, job_.submission, main_.binary), TellOnce(),
-         &Run::RunEnded);
+  sandbox::Spec spec = RunSpec(options_, *main_.language, job_.submission, main_.binary);
+  if (spec.terminal && size_) {
+    spec.terminal = ToSandbox(*size_);
+  }
+  Launch(std::move(spec), TellOnce(), &Run::RunEnded);
   backend_.WatchUsage(*sandbox_, TellUsage());
   if (job_.submission.interactive) {
     StartInput();

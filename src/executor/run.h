@@ -56,6 +56,10 @@ class Run : public std::enable_shared_from_this<Run> {
   // program starts, input waits and signals are lost.
   void Write(std::string data, std::function<void()> done);
   void CloseInput();
+
+  bool terminal() const { return job_.submission.terminal.has_value(); }
+
+  void Resize(job::TerminalSize size);
   void Signal(int signal);
 
   // There may be a spare slot, should it judge.
@@ -115,7 +119,8 @@ class Run : public std::enable_shared_from_this<Run> {
   std::string input_;                               // for it, until then
   std::function<void()> input_done_;
   bool input_ends_ = false;
-  sandbox::Limits limits_;  // of what runs at the moment
+  std::optional<job::TerminalSize> size_;  // of its terminal, when the client has changed it
+  sandbox::Limits limits_;                 // of what runs at the moment
   Program main_;
   Program checker_;
   Program* building_ = nullptr;

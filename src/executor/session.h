@@ -27,6 +27,10 @@ class Session final : public job::Session {
 
   void CloseInput() override { run_->CloseInput(); }
 
+  bool terminal() const override { return run_->terminal(); }
+
+  void Resize(job::TerminalSize size) override { run_->Resize(size); }
+
   void Signal(int signal) override { run_->Signal(signal); }
 
  private:

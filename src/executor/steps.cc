@@ -100,6 +100,10 @@ sandbox::Spec CompileSpec(const Options& options, const language::Language& lang
   return spec;
 }
 
+sandbox::TerminalSize ToSandbox(job::TerminalSize size) {
+  return {static_cast<uint16_t>(size.rows), static_cast<uint16_t>(size.cols)};
+}
+
 sandbox::Spec RunSpec(const Options& options, const language::Language& language,
                       const job::Submission& submission,
                       const std::shared_ptr<base::UniqueFd>& binary, const job::TestCase* test) {
@@ -119,6 +123,13 @@ sandbox::Spec RunSpec(const Options& options, const language::Language& language
       own->second = variable.second;
     } else {
       spec.env.push_back(variable);
+    }
+  }
+  if (submission.terminal) {
+    spec.terminal = ToSandbox(*submission.terminal);
+    const auto is_set = [](const auto& variable) { return variable.first == "TERM"; };
+    if (std::none_of(spec.env.begin(), spec.env.end(), is_set)) {
+      spec.env.emplace_back("TERM", "xterm-256color");  // what the clients' widgets understand
     }
   }
   if (language.compile) {

@@ -22,6 +22,8 @@ CompileInput CompileInputOf(const language::Language& language, const job::Submi
 sandbox::Spec CompileSpec(const Options& options, const language::Language& language,
                           const job::Submission& submission);
 
+sandbox::TerminalSize ToSandbox(job::TerminalSize size);
+
 // `binary` is what the compile step has made; null where there is none. The program gets the files
 // that came with it, and not its own source where it was compiled. With a `test` its arguments and
 // input go before the submission's.

@@ -44,6 +44,7 @@ constexpr size_t kSlice = size_t{32} << 10;       // of a message, sent at once
 constexpr size_t kMaxMessage = size_t{64} << 10;  // of the client's, after the first
 constexpr size_t kMaxInput = size_t{256} << 10;   // kept for a program that does not read
 constexpr size_t kUncharged = size_t{64} << 10;   // as for other requests
+constexpr char kEndOfInput = 4;                   // ^D, as every new terminal has it
 constexpr base::Nanos kTick = base::kSecond;
 constexpr base::Nanos kPingAfter = 10 * base::kSecond;  // of silence
 constexpr base::Nanos kGoneAfter = 30 * base::kSecond;  // likewise
@@ -357,8 +358,22 @@ asio::awaitable<bool> Conversation::OnText() {
       TakeInput(std::move(message.data));
       break;
     case job::ClientMessage::Type::kEof:
-      input_ends_ = true;
-      Feed();
+      if (session_->terminal()) {
+        TakeInput(std::string(1, kEndOfInput));  // of what reads now: others may read on
+      } else {
+        input_ends_ = true;
+        Feed();
+      }
+      break;
+    case job::ClientMessage::Type::kResize:
+      if (!session_->terminal()) {
+        Fail({service::Refusal::Kind::kInvalid,
+              "the message is not valid",
+              {{"type", "resize goes with a submission that has terminal only"}}},
+             Code::policy_error);
+        co_return false;
+      }
+      session_->Resize(message.size);
       break;
     case job::ClientMessage::Type::kSignal:
       session_->Signal(message.signal);

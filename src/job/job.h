@@ -90,6 +90,13 @@ struct Webhook {
   std::string secret;  // signs what is told
 };
 
+struct TerminalSize {
+  int rows = 24;
+  int cols = 80;
+};
+
+constexpr int kMaxTerminalSide = 1000;
+
 struct Submission {
   std::string language;    // canonical id once accepted
   std::string entrypoint;  // path of the file that is compiled or run; empty: the language's name
@@ -117,6 +124,9 @@ struct Submission {
   // A client feeds the program while it runs (job/session.h); with that client's connection the job
   // is over. `stdin_data` is what the program reads first.
   bool interactive = false;
+  // Of an interactive one: stdin, stdout and stderr of the program are a terminal, and all that it
+  // writes is stdout.
+  std::optional<TerminalSize> terminal;
 };
 
 constexpr int kMinPriority = -10;

@@ -69,16 +69,17 @@ constexpr std::array<std::string_view, 3> kCheckerFiles = {"input", "output", "a
 [[nodiscard]] bool ParseSubmission(std::string_view body, ParsedSubmission* out, ParseError* error);
 
 // Reads the first message of GET /v1/interactive: the same without what is for jobs
-// that nobody attends: `tests`, `priority`, `wait`, `webhook`.
+// that nobody attends, `tests`, `priority`, `wait`, `webhook`, and with `terminal`.
 [[nodiscard]] bool ParseInteractive(std::string_view message, ParsedSubmission* out,
                                     ParseError* error);
 
 // A later text message of the client's there.
 struct ClientMessage {
-  enum class Type { kStdin, kEof, kSignal };
+  enum class Type { kStdin, kEof, kSignal, kResize };
   Type type = Type::kStdin;
-  std::string data;  // kStdin, decoded
-  int signal = 0;    // kSignal
+  std::string data;   // kStdin, decoded
+  int signal = 0;     // kSignal
+  TerminalSize size;  // kResize
 };
 
 [[nodiscard]] bool ParseClientMessage(std::string_view message, ClientMessage* out,

@@ -361,6 +361,10 @@ bool LoadSubmission(const json::object& object, Submission* submission) {
   submission->webhook = {r.OptionalBytes("webhook_url"), r.OptionalBytes("webhook_secret")};
   submission->outputs = r.OptionalList("outputs");
   submission->interactive = r.IntOrZero("interactive") != 0;
+  if (r.Has("terminal_rows")) {
+    submission->terminal = {static_cast<int>(r.Int("terminal_rows")),
+                            static_cast<int>(r.Int("terminal_cols"))};
+  }
   if (r.Has("checker")) {
     base::Result<Submission> checker = DecodeSubmission(r.Bytes("checker"));
     if (!checker) {
@@ -439,6 +443,10 @@ std::string EncodeSubmission(const Submission& submission) {
   StoreList("outputs", submission.outputs, &w);
   if (submission.interactive) {
     w.Int("interactive", 1);
+  }
+  if (submission.terminal) {
+    w.Int("terminal_rows", submission.terminal->rows);
+    w.Int("terminal_cols", submission.terminal->cols);
   }
   if (submission.checker != nullptr) {
     w.StoredBytes("checker", EncodeSubmission(*submission.checker));

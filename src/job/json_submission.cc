@@ -215,6 +215,14 @@ void ReadWebhook(ObjectReader* top, FieldErrors* errors, Webhook* out) {
   }
 }
 
+TerminalSize ReadSize(ObjectReader* reader) {
+  constexpr TerminalSize kUnnamed;
+  const auto read = [&](const char* name, int unnamed) {
+    return static_cast<int>(reader->Integer(name, 1, kMaxTerminalSide).value_or(unnamed));
+  };
+  return {read("rows", kUnnamed.rows), read("cols", kUnnamed.cols)};
+}
+
 void ReadOutputs(ObjectReader* top, FieldErrors* errors, Submission* out) {
   out->outputs = top->Strings("outputs", kMaxOutputs, kMaxArgsBytes);
   for (size_t i = 0; i < out->outputs.size(); ++i) {
@@ -291,6 +299,13 @@ void ReadChecker(const std::string& field, ObjectReader* top, FieldErrors* error
   out->submission.interacts = interacts;
 }
 
+void ReadTerminal(ObjectReader* top, FieldErrors* errors, Submission* out) {
+  if (JsonValue* const value = top->Object("terminal")) {
+    ObjectReader reader(value, "terminal.", {"rows", "cols"}, errors);
+    out->terminal = ReadSize(&reader);
+  }
+}
+
 // `value` is an object.
 void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names, size_t* inflated,
                     ParsedSubmission* out, FieldErrors* errors) {
@@ -308,6 +323,7 @@ void ReadSubmission(JsonValue* value, const std::vector<std::string_view>& names
   ReadTests(&reader, errors, &s);
   ReadWebhook(&reader, errors, &s.webhook);
   ReadOutputs(&reader, errors, &s);
+  ReadTerminal(&reader, errors, &s);
   s.priority = static_cast<int>(reader.Integer("priority", kMinPriority, kMaxPriority).value_or(0));
   out->wait = reader.Duration("wait", 0, "");
 }
@@ -339,6 +355,7 @@ bool ParseInteractive(std::string_view message, ParsedSubmission* out, ParseErro
        {"tests", "checker", "interactor", "stop_on_failure", "priority", "wait", "webhook"}) {
     std::erase(names, name);
   }
+  names.emplace_back("terminal");
   FieldErrors errors;
   size_t inflated = kMaxInflatedBytes;
   ReadSubmission(&root, names, &inflated, out, &errors);
@@ -354,24 +371,27 @@ bool ParseClientMessage(std::string_view message, ClientMessage* out, ParseError
     return false;
   }
   // In the order of ClientMessage::Type.
-  static const std::vector<std::string_view> kTypes = {"stdin", "eof", "signal"};
+  static const std::vector<std::string_view> kTypes = {"stdin", "eof", "signal", "resize"};
   FieldErrors errors;
-  ObjectReader reader(&root, "", {"type", "data", "encoding", "signal"}, &errors);
+  ObjectReader reader(&root, "", {"type", "data", "encoding", "signal", "rows", "cols"}, &errors);
   const auto type = reader.Choice("type", kTypes);
   if (!reader.Has("type")) {
-    reader.Fail("type", "is required: stdin, eof or signal");
+    reader.Fail("type", "is required: stdin, eof, signal or resize");
   }
-  const auto only = [&](const char* name, ClientMessage::Type of, const char* message_of) {
+  const auto only = [&](const char* name, ClientMessage::Type of, const char* what) {
     const bool wanted = type && static_cast<ClientMessage::Type>(*type) == of;
     if (wanted && !reader.Has(name) && std::string_view(name) != "encoding") {
-      reader.Fail(name, "is required: a string");
+      reader.Fail(name, std::string("is required: ") + what);
     } else if (type && !wanted && reader.Has(name)) {
-      reader.Fail(name, message_of);
+      reader.Fail(
+          name, "goes with the type " + std::string(kTypes.at(static_cast<size_t>(of))) + " only");
     }
   };
-  only("data", ClientMessage::Type::kStdin, "goes with the type stdin only");
-  only("encoding", ClientMessage::Type::kStdin, "goes with the type stdin only");
-  only("signal", ClientMessage::Type::kSignal, "goes with the type signal only");
+  only("data", ClientMessage::Type::kStdin, "a string");
+  only("encoding", ClientMessage::Type::kStdin, "a string");
+  only("signal", ClientMessage::Type::kSignal, "a string");
+  only("rows", ClientMessage::Type::kResize, "an integer from 1 to 1000");
+  only("cols", ClientMessage::Type::kResize, "an integer from 1 to 1000");
   out->type = static_cast<ClientMessage::Type>(type.value_or(0));
   out->data = reader.String("data").value_or("");
   if (reader.Choice("encoding", {"utf8", "base64"}).value_or(0) == 1) {
@@ -382,6 +402,7 @@ bool ParseClientMessage(std::string_view message, ClientMessage* out, ParseError
       out->data = *std::move(decoded);
     }
   }
+  out->size = ReadSize(&reader);
   if (const auto name = reader.String("signal")) {
     const auto signal = ParseSignal(*name);
     if (!signal) {

@@ -485,6 +485,29 @@ TEST(ParseInteractive, TakesASubmissionThatIsRunOnceAndAtOnce) {
   }
 }
 
+TEST(ParseInteractive, TakesATerminal) {
+  ParsedSubmission out;
+  ParseError error;
+  const auto parse = [&](const std::string& terminal) {
+    return ParseInteractive(R"({"language":"go","code":"x","terminal":)" + terminal + "}", &out,
+                            &error);
+  };
+  ASSERT_TRUE(parse(R"({"rows":1,"cols":1000})"));
+  ASSERT_TRUE(out.submission.terminal);
+  EXPECT_EQ(out.submission.terminal->rows, 1);
+  EXPECT_EQ(out.submission.terminal->cols, 1000);
+  ASSERT_TRUE(parse("{}"));
+  EXPECT_EQ(out.submission.terminal->rows, 24);
+  EXPECT_EQ(out.submission.terminal->cols, 80);
+  ASSERT_TRUE(ParseInteractive(R"({"language":"go","code":"x"})", &out, &error));
+  EXPECT_FALSE(out.submission.terminal);
+  for (const char* wrong : {"true", "[]", "80", R"({"rows":0})", R"({"cols":1001})",
+                            R"({"rows":"1"})", R"({"rows":1.5})", R"({"x":1})"}) {
+    EXPECT_FALSE(parse(wrong)) << wrong;
+  }
+  EXPECT_EQ(WrongFields(R"({"language":"go","code":"","terminal":{}})"), "terminal");
+}
+
 TEST(ParseClientMessage, TakesInputItsEndAndSignals) {
   ClientMessage out;
   ParseError error;
@@ -499,15 +522,35 @@ TEST(ParseClientMessage, TakesInputItsEndAndSignals) {
   ASSERT_TRUE(ParseClientMessage(R"({"type":"signal","signal":"KILL"})", &out, &error));
   EXPECT_EQ(out.type, ClientMessage::Type::kSignal);
   EXPECT_EQ(out.signal, 9);
+  ASSERT_TRUE(ParseClientMessage(R"({"type":"resize","rows":1000,"cols":1})", &out, &error));
+  EXPECT_EQ(out.type, ClientMessage::Type::kResize);
+  EXPECT_EQ(out.size.rows, 1000);
+  EXPECT_EQ(out.size.cols, 1);
 }
 
 TEST(ParseClientMessage, RefusesEverythingElse) {
-  for (const char* text :
-       {"", "x", "[]", "{}", R"({"type":"x"})", R"({"type":1})", R"({"type":"stdin"})",
-        R"({"type":"stdin","data":1})", R"({"type":"stdin","data":"%","encoding":"base64"})",
-        R"({"type":"stdin","data":"","signal":"INT"})", R"({"type":"eof","data":""})",
-        R"({"type":"signal"})", R"({"type":"signal","signal":"SEGV"})",
-        R"({"type":"signal","signal":"INT","data":""})", R"({"type":"eof","pid":1})"}) {
+  for (const char* text : {"",
+                           "x",
+                           "[]",
+                           "{}",
+                           R"({"type":"x"})",
+                           R"({"type":1})",
+                           R"({"type":"stdin"})",
+                           R"({"type":"stdin","data":1})",
+                           R"({"type":"stdin","data":"%","encoding":"base64"})",
+                           R"({"type":"stdin","data":"","signal":"INT"})",
+                           R"({"type":"eof","data":""})",
+                           R"({"type":"signal"})",
+                           R"({"type":"signal","signal":"SEGV"})",
+                           R"({"type":"signal","signal":"INT","data":""})",
+                           R"({"type":"eof","pid":1})",
+                           R"({"type":"resize"})",
+                           R"({"type":"resize","rows":1})",
+                           R"({"type":"resize","cols":1})",
+                           R"({"type":"resize","rows":0,"cols":1})",
+                           R"({"type":"resize","rows":1,"cols":1001})",
+                           R"({"type":"resize","rows":1,"cols":1,"data":""})",
+                           R"({"type":"eof","rows":1})"}) {
     ClientMessage out;
     ParseError error;
     EXPECT_FALSE(ParseClientMessage(text, &out, &error)) << text;

@@ -33,6 +33,7 @@ TEST(StoredSubmission, IsByteExact) {
   s.compiler_args = {"-O"};
   s.limits = {1, 2, 3, 4, 5, 6};
   s.stop_on_failure = true;
+  s.terminal = TerminalSize{1, 1000};
   s.outputs = {"a", "**/*.txt"};
   s.tests.resize(2);
   s.tests[1] = {"n", "\xFF"s, {{"a", ""}}, "\0"s, Checker::kTokens, 0.25, 7, "g"};
@@ -57,6 +58,9 @@ TEST(StoredSubmission, IsByteExact) {
   EXPECT_EQ(loaded->limits.file_bytes, 5);
   EXPECT_EQ(loaded->limits.open_files, 6);
   EXPECT_TRUE(loaded->stop_on_failure);
+  ASSERT_TRUE(loaded->terminal);
+  EXPECT_EQ(loaded->terminal->rows, 1);
+  EXPECT_EQ(loaded->terminal->cols, 1000);
   EXPECT_EQ(loaded->outputs, s.outputs);
   ASSERT_EQ(loaded->tests.size(), 2U);
   EXPECT_FALSE(loaded->tests[0].stdin_data || loaded->tests[0].args ||

@@ -29,8 +29,15 @@ class Session {
   // within the call. One at a time: what the program does not read is the client's to keep.
   virtual void Write(std::string data, std::function<void()> done) = 0;
 
-  // After what has been written the program reads the end of its input.
+  // After what has been written the program reads the end of its input; not for a terminal, where
+  // that is a character.
   virtual void CloseInput() = 0;
+
+  // Whether the program has a terminal.
+  virtual bool terminal() const = 0;
+
+  // The size of that from now on; before the program runs, that which it starts with.
+  virtual void Resize(TerminalSize size) = 0;
 
   // To the program's process group; nothing while there is no program.
   virtual void Signal(int signal) = 0;

@@ -132,7 +132,8 @@ int LandlockAbi() {
   return abi < 0 ? 0 : static_cast<int>(abi);
 }
 
-bool RestrictWithLandlock(int abi, const char* const* read_only, const char* const* writable) {
+bool RestrictWithLandlock(int abi, const char* const* read_only, const char* const* writable,
+                          const char* devices) {
   const uint64_t all = AllRights(abi);
   RulesetAttr attr{};
   attr.handled_access_fs = all;
@@ -155,11 +156,12 @@ bool RestrictWithLandlock(int abi, const char* const* read_only, const char* con
   for (const char* const* path = writable; ok && *path != nullptr; ++path) {
     ok = Allow(fd, *path, free_use);
   }
+  const uint64_t device_use = all & (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                                     LANDLOCK_ACCESS_FS_TRUNCATE | LANDLOCK_ACCESS_FS_IOCTL_DEV);
   for (const char* path : {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}) {
-    ok = ok && Allow(fd, path,
-                     all & (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
-                            LANDLOCK_ACCESS_FS_TRUNCATE | LANDLOCK_ACCESS_FS_IOCTL_DEV));
+    ok = ok && Allow(fd, path, device_use);
   }
+  ok = ok && (devices == nullptr || Allow(fd, devices, device_use));
   // /proc: its own files, write access included (a program may name its threads); the mount hides
   // the rest.
   ok = ok && Allow(fd, "/proc",

@@ -27,9 +27,10 @@ int LandlockAbi();
 
 // A Landlock domain for a job: everything may be listed, the folders of `read_only` (a
 // null-terminated list) read and executed, those of `writable` used freely, /dev's files read and
-// written. Signals and abstract sockets stay inside where the kernel can (ABI 6).
-// REQUIRES: no_new_privs.
-bool RestrictWithLandlock(int abi, const char* const* read_only, const char* const* writable);
+// written, and the devices of the folder `devices` likewise, unless it is null. Signals and
+// abstract sockets stay inside where the kernel can (ABI 6). REQUIRES: no_new_privs.
+bool RestrictWithLandlock(int abi, const char* const* read_only, const char* const* writable,
+                          const char* devices = nullptr);
 
 // What a service may use beside what it holds open. The lists end with a null or a 0.
 struct ServiceRules {

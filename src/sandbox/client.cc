@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -22,7 +23,9 @@
 #include <cstring>
 #include <deque>
 #include <map>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -184,14 +187,29 @@ uint32_t WarmNumber(const Spec& spec, const std::vector<WarmProgram>& programs) 
 struct Message {
   wire::Request request{};
   UniqueFd payload;
-  UniqueFd stdin_fd;
+  UniqueFd stdin_fd;  // or the socket over which the terminal's master comes; then that is all
   UniqueFd stdout_fd;
   UniqueFd stderr_fd;
   UniqueFd input;  // the other end, when the input is live
   std::vector<std::shared_ptr<UniqueFd>> files;
 };
 
+wire::Input InputOf(const Spec& spec) {
+  return spec.terminal     ? wire::Input::kTerminal
+         : spec.live_input ? wire::Input::kPipe
+                           : wire::Input::kFile;
+}
+
 Result<void> MakeInput(const Spec& spec, Message* message) {
+  if (spec.terminal) {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+      return base::SysError("socketpair", errno);
+    }
+    message->stdin_fd.reset(ends[0]);
+    message->input.reset(ends[1]);
+    return {};
+  }
   if (spec.live_input) {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
@@ -258,7 +276,9 @@ Result<Message> Encode(const Spec& spec, const std::vector<WarmProgram>& warm) {
       !Seal(message.payload)) {
     return base::SysError("write the job's input", errno);
   }
-  r.detail = static_cast<uint32_t>(spec.live_input ? wire::Input::kPipe : wire::Input::kFile);
+  r.detail = static_cast<uint32_t>(InputOf(spec));
+  r.rows = spec.terminal ? spec.terminal->rows : 0;
+  r.cols = spec.terminal ? spec.terminal->cols : 0;
   if (auto made = MakeInput(spec, &message); !made) {
     return made.error();
   }
@@ -475,6 +495,26 @@ Result<Launcher> StartLauncher(const NativeOptions& options, const Filters& filt
 
 namespace {
 
+void SetSize(int terminal, TerminalSize size) {
+  const winsize wanted{size.rows, size.cols, 0, 0};
+  ::ioctl(terminal, TIOCSWINSZ, &wanted);
+}
+
+// The master that pid 1 of the sandbox sends ahead of the program's start; none when it has failed.
+UniqueFd ReceiveTerminal(int socket) {
+  char made = 0;
+  std::array<int, linux::kMaxMessageFds> fds{};
+  int count = 0;
+  if (linux::ReceiveMessage(socket, &made, sizeof(made), fds.data(), &count, MSG_DONTWAIT) < 0) {
+    return {};
+  }
+  UniqueFd master;
+  for (int i = 0; i < count; ++i) {
+    master.reset(fds[static_cast<size_t>(i)]);
+  }
+  return master;
+}
+
 // One run, from Start to on_done. Owned by the backend's map and by the handlers of its pipes.
 struct Run : std::enable_shared_from_this<Run> {
   struct Pipe {
@@ -503,8 +543,10 @@ struct Run : std::enable_shared_from_this<Run> {
   Pipe out;
   Pipe err;
   asio::posix::stream_descriptor in;  // open while its program may have more input
-  std::deque<Piece> input;            // the first is being written
+  std::deque<Piece> input;            // the first is being written, unless a terminal is awaited
   bool input_ends = false;            // after these
+  bool awaits_terminal = false;       // `out` is the socket over which it comes
+  std::optional<TerminalSize> size;   // that it is to have then, when it is not the first
   bool answered = false;
   RunResult result;
 };
@@ -595,12 +637,12 @@ class NativeBackend final : public Backend,
 
   void Write(uint64_t id, std::string data, std::function<void()> done) override {
     const auto run = runs_.find(id);
-    if (run == runs_.end() || !run->second->in.is_open()) {
+    if (run == runs_.end() || !(run->second->in.is_open() || run->second->awaits_terminal)) {
       asio::post(loop_, std::move(done));
       return;
     }
     run->second->input.push_back({std::move(data), std::move(done)});
-    if (run->second->input.size() == 1) {
+    if (run->second->input.size() == 1 && !run->second->awaits_terminal) {
       Feed(run->second);
     }
   }
@@ -611,6 +653,15 @@ class NativeBackend final : public Backend,
       if (run->second->input.empty()) {
         EndInput(*run->second);
       }
+    }
+  }
+
+  void Resize(uint64_t id, TerminalSize size) override {
+    const auto run = runs_.find(id);
+    if (run != runs_.end() && run->second->awaits_terminal) {
+      run->second->size = size;
+    } else if (run != runs_.end() && run->second->in.is_open()) {
+      SetSize(run->second->in.native_handle(), size);  // ENOTTY, should it be a pipe
     }
   }
 
@@ -642,6 +693,18 @@ class NativeBackend final : public Backend,
     if (!message) {
       return message.error();
     }
+    message->request.id = run.id;
+    if (spec.terminal) {
+      run.awaits_terminal = true;
+      run.err.ended = true;  // there is none
+      run.out.descriptor.assign(message->input.release());
+      Post(*std::move(message));
+      AwaitTerminal(run.shared_from_this());
+      if (!spec.stdin_data.empty()) {
+        Write(run.id, spec.stdin_data, [] {});
+      }
+      return {};
+    }
     std::array<int, 2> out{};
     std::array<int, 2> err{};
     if (::pipe2(out.data(), O_CLOEXEC) != 0) {
@@ -659,7 +722,6 @@ class NativeBackend final : public Backend,
         ::fchmod(message->stderr_fd.get(), 0622) != 0) {
       return base::SysError("open a stream for writing", errno);
     }
-    message->request.id = run.id;
     UniqueFd input = std::move(message->input);
     Post(std::move(*message));
     run.out.descriptor.assign(out_read.release());
@@ -673,6 +735,49 @@ class NativeBackend final : public Backend,
       }
     }
     return {};
+  }
+
+  void AwaitTerminal(const std::shared_ptr<Run>& run) {
+    run->out.descriptor.async_wait(
+        asio::posix::stream_descriptor::wait_read,
+        [weak = weak_from_this(), run](const boost::system::error_code& error) {
+          const auto self = weak.lock();
+          if (self != nullptr && !error) {
+            self->TakeTerminal(run);
+          }
+        });
+  }
+
+  // It is read by one descriptor and written by another.
+  void TakeTerminal(const std::shared_ptr<Run>& run) {
+    UniqueFd master = ReceiveTerminal(run->out.descriptor.native_handle());
+    UniqueFd writable(master.valid() ? ::fcntl(master.get(), F_DUPFD_CLOEXEC, 3) : -1);
+    boost::system::error_code ignored;
+    run->out.descriptor.close(ignored);
+    run->awaits_terminal = false;
+    if (!writable.valid()) {  // the launcher's reply says why, or has said it
+      run->out.ended = true;
+      DropInput(run.get());
+      return MaybeDone(run);
+    }
+    if (run->size) {
+      SetSize(master.get(), *run->size);
+    }
+    run->out.descriptor.assign(master.release());
+    run->in.assign(writable.release());
+    Read(run, &run->out, Stream::kStdout);
+    if (!run->input.empty()) {
+      Feed(run);
+    } else if (run->input_ends) {
+      EndInput(*run);
+    }
+  }
+
+  // What waits for a terminal that will never be.
+  static void DropInput(Run* run) {
+    for (const Run::Piece& piece : std::exchange(run->input, {})) {
+      piece.done();
+    }
   }
 
   // Writes the first piece, then those behind it. A program that has ended or does not want its
@@ -921,6 +1026,9 @@ class NativeBackend final : public Backend,
     run->out.descriptor.close(ignored);
     run->err.descriptor.close(ignored);
     run->in.close(ignored);
+    if (std::exchange(run->awaits_terminal, false)) {
+      DropInput(run.get());
+    }
     RunResult result = std::move(run->result);
     result.cause = cause;
     result.message = std::move(message);

@@ -208,8 +208,18 @@ class LiveTest : public NativeTest {
  protected:
   void Begin(const std::string& script, const std::string& first = "") {
     Spec spec = Shell(script);
-    spec.live_input = true;
     spec.stdin_data = first;
+    Begin(std::move(spec));
+  }
+
+  void BeginWithTerminal(const std::string& script, TerminalSize size = {}) {
+    Spec spec = Shell(script);
+    spec.terminal = size;
+    Begin(std::move(spec));
+  }
+
+  void Begin(Spec spec) {
+    spec.live_input = true;
     id_ = backend_->Start(
         std::move(spec),
         [this](Stream stream, std::string_view data) {
@@ -296,6 +306,63 @@ TEST_F(LiveTest, ProgramsThatAreNotFedGetNoSignals) {
       [this](RunResult result) { result_ = std::move(result); });
   ASSERT_TRUE(Until([&] { return result_.has_value(); }));
   EXPECT_EQ(result_->stdout_data, "ready\nend\n");
+}
+
+TEST_F(LiveTest, ATerminalIsAllStreamsOfTheProgram) {
+  BeginWithTerminal("tty; stty size; echo err >&2; read -r line; echo \"<$line>\"; exit 3",
+                    {5, 70});
+  ASSERT_TRUE(UntilOutput("/dev/pts/0\r\n5 70\r\nerr\r\n"));
+  bool taken = false;
+  live().Write(id_, "typed\n", [&] { taken = true; });
+  EXPECT_FALSE(taken) << "from within the call";
+  ASSERT_TRUE(Until([&] { return result_.has_value(); }));
+  EXPECT_TRUE(taken);
+  EXPECT_EQ(result_->exit_code, 3) << result_->message;
+  EXPECT_EQ(output_, "/dev/pts/0\r\n5 70\r\nerr\r\ntyped\r\n<typed>\r\n");
+  EXPECT_EQ(result_->stdout_data, output_);
+  EXPECT_EQ(result_->stderr_data, "");
+}
+
+// What is said before there is a terminal waits for it; the program may have begun by then.
+TEST_F(LiveTest, ATerminalHasTheLatestSize) {
+  BeginWithTerminal(
+      "while [ \"$(stty size)\" != '7 8' ]; do sleep 0.01; done; read -r line;"
+      "trap 'stty size; exit 4' WINCH; echo \"<$line>\"; while :; do sleep 0.05; done");
+  live().Resize(id_, {7, 8});
+  live().Write(id_, "early\n", [] {});
+  ASSERT_TRUE(Until([&] { return output_.ends_with("<early>\r\n"); }));
+  live().Resize(id_, {1000, 1});
+  ASSERT_TRUE(Until([&] { return result_.has_value(); }));
+  EXPECT_EQ(result_->exit_code, 4) << result_->message;
+  EXPECT_TRUE(output_.ends_with("<early>\r\n1000 1\r\n")) << output_;
+  live().Resize(id_, {1, 1});  // nobody's
+}
+
+TEST_F(LiveTest, APipeHasNoSize) {
+  Begin("trap 'echo resized' WINCH; read -r line; echo \"$line\"");
+  live().Resize(id_, {7, 8});
+  live().Write(id_, "in\n", [] {});
+  ASSERT_TRUE(Until([&] { return result_.has_value(); }));
+  EXPECT_EQ(output_, "in\n");
+}
+
+TEST_F(LiveTest, InputForATerminalThatNeverComesIsDropped) {
+  for (const char* program : {"/bin/sh", "/no/such/program"}) {
+    Spec spec = Shell("sleep 60");
+    spec.argv.front() = program;
+    spec.terminal = TerminalSize{};
+    result_.reset();
+    Begin(std::move(spec));
+    int taken = 0;
+    live().Write(id_, std::string(1 << 20, '\n'), [&] { ++taken; });
+    live().Write(id_, "more", [&] { ++taken; });
+    backend_->Cancel(id_);
+    ASSERT_TRUE(Until([&] { return result_.has_value() && taken == 2; })) << taken;
+    // What cannot be started may have failed before.
+    EXPECT_TRUE(result_->cause == Cause::kCancelled ||
+                result_->message == "exec: No such file or directory")
+        << result_->message;
+  }
 }
 
 TEST_F(NativeTest, ADaemonThatHoldsStdoutDoesNotDelayTheAnswer) {

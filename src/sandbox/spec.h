@@ -29,6 +29,11 @@ struct Limits {
   int64_t open_files = 1024;
 };
 
+struct TerminalSize {
+  uint16_t rows = 24;
+  uint16_t cols = 80;
+};
+
 // A file of the work folder, written before the program starts. `path` is relative, without "." and
 // ".." parts. The content is either `content` or all bytes of `fd` (a memfd, sealed against
 // every change; shared, so that a cached binary can be used by many jobs at once).
@@ -48,6 +53,9 @@ struct Spec {
   std::vector<InputFile> files;
   std::string stdin_data;
   bool live_input = false;  // after stdin_data the program reads what LiveInput::Write hands in
+  // Its stdin, stdout and stderr are one terminal of this size; all output is stdout's.
+  // REQUIRES: live_input, and a profile of kRun.
+  std::optional<TerminalSize> terminal;
   Limits limits;
   // Files of the work folder to return after the program has ended: paths and patterns, at most
   // kMaxOutputs, as sandbox/outputs.h has them.
@@ -121,11 +129,16 @@ class LiveInput {
   virtual ~LiveInput() = default;
 
   // In the order of the calls. `done` comes once, not from within the call: when the program's pipe
-  // has taken all of it, or when that will never be.
+  // or terminal has taken all of it, or when that will never be.
   virtual void Write(uint64_t run, std::string data, std::function<void()> done) = 0;
 
-  // After what has been written comes the end of the input.
+  // After what has been written comes the end of the input; a program with a terminal sees no end
+  // then, just nothing more.
   virtual void CloseInput(uint64_t run) = 0;
+
+  // The size of the program's terminal from now on, of which it is told by SIGWINCH. Nothing where
+  // there is no terminal.
+  virtual void Resize(uint64_t /*run*/, TerminalSize /*size*/) {}
 
   // To the process group of the program, from within its sandbox.
   virtual void Signal(uint64_t run, int signal) = 0;

@@ -13,8 +13,8 @@
 //   sandboxd -> launcher   Setup (fds: one seccomp program per Policy, one payload per warm
 //                          program)
 //   launcher -> sandboxd   Ready
-//   sandboxd -> launcher   Request kRun (fds: payload, stdin, stdout, stderr, files...) | kKill |
-//                          kSignal | kPool
+//   sandboxd -> launcher   Request kRun (fds: payload, stdin, stdout, stderr, files...; with a
+//                          terminal: payload, socket, files...) | kKill | kSignal | kPool
 //   launcher -> sandboxd   Reply (fds: one per collected file), also with kNoRun as its id, and
 //                          with kStillRuns
 //   launcher -> sandboxd   PoolReport, the answer to kPool
@@ -88,9 +88,17 @@ struct Ready {
 
 enum class RequestType : uint32_t { kRun = 1, kKill = 2, kSignal = 3, kPool = 4 };
 
-// What a run's stdin is: a sealed memfd, or a pipe that sandboxd feeds; then kSignal reaches its
-// process group.
-enum class Input : uint32_t { kFile = 0, kPipe = 1 };
+// What a run's stdin is: a sealed memfd, a pipe that sandboxd feeds, or a terminal, which is its
+// stdout and stderr as well. Pid 1 makes that and sends its master, one byte with one descriptor,
+// over a SOCK_SEQPACKET socket of sandboxd's. But with a file kSignal reaches its process group.
+enum class Input : uint32_t { kFile = 0, kPipe = 1, kTerminal = 2 };
+
+inline constexpr int kMaxTerminalSide = 1000;  // rows, and columns
+
+// Descriptors of a run's message ahead of those of its files.
+constexpr int FixedRunFds(uint32_t input) {
+  return input == static_cast<uint32_t>(Input::kTerminal) ? 2 : kFixedRunFds;
+}
 
 enum class KillReason : uint32_t { kCancel = 0, kOutputLimit = 1 };
 
@@ -113,6 +121,8 @@ struct Request {
   // 0, or 1 + the number of the warm program whose argv and environment the payload has: the run
   // may start in its process, but need not.
   uint32_t warm;
+  uint32_t rows;  // kTerminal: its size; else 0
+  uint32_t cols;
   int64_t collect_bytes;
   RunLimits limits;
   std::array<Name, kMaxCollect> collect;  // paths and patterns, as sandbox/outputs.h has them
@@ -262,6 +272,7 @@ enum class Step : uint32_t {
   kBoxFd,
   kPayload,
   kResize,
+  kTerminal,
   kWriteFiles,
   kJobFork,
   kStdio,
@@ -337,6 +348,8 @@ constexpr const char* StepName(Step step) {
       return "read payload";
     case Step::kResize:
       return "size the work folders";
+    case Step::kTerminal:
+      return "make the terminal";
     case Step::kWriteFiles:
       return "write input files";
     case Step::kJobFork:

@@ -64,6 +64,9 @@ class Session:
     def signal(self, name):
         self.send({"type": "signal", "signal": name})
 
+    def resize(self, rows, cols):
+        self.send({"type": "resize", "rows": rows, "cols": cols})
+
     def receive(self):
         """The next message; None once the server closes."""
         opcode, data = self.socket.recv_data()

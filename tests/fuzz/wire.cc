@@ -31,9 +31,15 @@ FUZZ(wire, input) {
     MUST(size == wire::SizeOf(request) && request.version == wire::kVersion);
   }
   if (refusal == 0 && request.type == static_cast<uint32_t>(wire::RequestType::kRun)) {
-    MUST(fd_count >= wire::kFixedRunFds && fd_count <= wire::kMaxFds && request.id != 0);
+    const bool terminal = request.detail == static_cast<uint32_t>(wire::Input::kTerminal);
+    MUST(fd_count >= (terminal ? 2 : wire::kFixedRunFds) && fd_count <= wire::kMaxFds);
+    MUST(request.id != 0);
     MUST(request.profile <= 1 && request.collect_count <= wire::kMaxCollect);
-    MUST(request.detail <= static_cast<uint32_t>(wire::Input::kPipe));
+    MUST(request.detail <= static_cast<uint32_t>(wire::Input::kTerminal));
+    // They are cut to 16 bits.
+    MUST(terminal ? request.rows >= 1 && request.rows <= 1000 && request.cols >= 1 &&
+                        request.cols <= 1000 && request.warm == 0 && request.profile == 0
+                  : request.rows == 0 && request.cols == 0);
     MUST(request.warm == 0 || (request.warm <= wire::kMaxWarm && request.profile == 0));
     for (uint32_t i = 0; i < request.collect_count; ++i) {
       MUST(Ends(request.collect[i]));

@@ -183,6 +183,14 @@ class LauncherAbuse : public ::testing::Test {
     return request;
   }
 
+  static Request OfTerminal(uint64_t id, uint32_t rows, uint32_t cols) {
+    Request request = Honest(id);
+    request.detail = static_cast<uint32_t>(wire::Input::kTerminal);
+    request.rows = rows;
+    request.cols = cols;
+    return request;
+  }
+
   std::vector<int> Standard() const {
     return {payload_.get(), stdin_.get(), out_write_.get(), out_write_.get()};
   }
@@ -300,9 +308,21 @@ TEST_F(LauncherAbuse, FieldsOutOfRangeAreRefused) {
   for (const uint32_t profile : {2U, 3U, 0xFFFFFFFFU}) {  // 2 is pid 1's own policy
     with([&](Request* r) { r->profile = profile; });
   }
-  for (const uint32_t input : {2U, 0xFFFFFFFFU}) {
+  for (const uint32_t input : {3U, 0xFFFFFFFFU}) {
     with([&](Request* r) { r->detail = input; });
   }
+  for (const uint32_t side : {1U, 1001U, 0xFFFFFFFFU}) {  // of no terminal
+    with([&](Request* r) { r->rows = side; });
+    with([&](Request* r) { r->cols = side; });
+  }
+  for (const uint32_t side : {0U, 1001U, 0x10001U, 0xFFFFFFFFU}) {
+    with([&](Request* r) { *r = OfTerminal(7, side, 80); });
+    with([&](Request* r) { *r = OfTerminal(7, 24, side); });
+  }
+  with([&](Request* r) {
+    *r = OfTerminal(7, 24, 80);
+    r->profile = static_cast<uint32_t>(wire::Policy::kCompile);
+  });
   for (const int64_t bad : {least, int64_t{-1}, int64_t{0}, most}) {
     with([&](Request* r) { r->limits.wall_time = bad; });
     with([&](Request* r) { r->limits.memory_bytes = bad; });
@@ -417,6 +437,51 @@ TEST_F(LauncherAbuse, AnInputIsWhatTheRequestSays) {
   ASSERT_EQ(::write(write.get(), "live\n", 5), 5);
   write.reset();
   EXPECT_EQ(Ask(piped, fds).flags, uint32_t{wire::kHasStatus});
+}
+
+TEST_F(LauncherAbuse, ATerminalGoesOverASocketOnly) {
+  const Request request = OfTerminal(10, 24, 80);
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+  const UniqueFd stream(ends[0]);
+  const UniqueFd stream_peer(ends[1]);
+  const UniqueFd udp(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  for (const int fd :
+       {payload_.get(), out_write_.get(), out_read_.get(), stream.get(), udp.get()}) {
+    ExpectRefused(Ask(request, {payload_.get(), fd}), 10, EBADF, "no socket for messages");
+  }
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()), 0);
+  const UniqueFd ours(ends[0]);
+  UniqueFd theirs(ends[1]);
+  ExpectRefused(Ask(request, {payload_.get()}), 10, EINVAL, "none");
+  ExpectRefused(Ask(request, {theirs.get(), theirs.get()}), 10, EBADF, "instead of the payload");
+  ExpectRefused(Ask(request, {payload_.get(), theirs.get(), out_write_.get()}), 10, EBADF,
+                "a pipe as a file");
+  ExpectRefused(Ask(Honest(10), {payload_.get(), theirs.get(), theirs.get(), theirs.get()}), 10,
+                EBADF, "for a run without one");
+  // One that nobody holds the other end of, or that is the launcher's own: no terminal, no harm.
+  UniqueFd lonely(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  const Reply unsent = Ask(request, {payload_.get(), lonely.get()});
+  EXPECT_EQ(unsent.flags, uint32_t{wire::kEndedInternal});
+  EXPECT_EQ(unsent.step, static_cast<uint32_t>(wire::Step::kTerminal));
+  // Honest: the program reads what its master is fed, and the master is the only descriptor.
+  ASSERT_TRUE(Send(request, {payload_.get(), theirs.get()}));
+  theirs.reset();
+  pollfd polled{ours.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&polled, 1, kDeadlineMs), 1);
+  char made = 0;
+  int fds[linux::kMaxMessageFds];
+  int count = 0;
+  ASSERT_EQ(linux::ReceiveMessage(ours.get(), &made, 1, fds, &count, MSG_DONTWAIT), 1);
+  ASSERT_EQ(count, 1);
+  const UniqueFd master(fds[0]);
+  ASSERT_EQ(::write(master.get(), "typed\n", 6), 6);
+  EXPECT_EQ(Receive().flags, uint32_t{wire::kHasStatus});
+  char output[64] = {};
+  EXPECT_EQ(::read(master.get(), output, sizeof(output)), 14);
+  EXPECT_STREQ(output, "typed\r\ntyped\r\n");
+  EXPECT_EQ(::read(master.get(), output, sizeof(output)), -1);
+  EXPECT_EQ(errno, EIO) << "every slave is closed";
 }
 
 TEST_F(LauncherAbuse, SignalsReachOnlyProgramsThatAreFed) {

@@ -1,6 +1,7 @@
 #include "sandbox/launcher/check.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
@@ -50,6 +51,25 @@ bool IsPipe(int fd, int access) {
   return ::fcntl(fd, F_GETPIPE_SZ) > 0 && flags >= 0 && (flags & O_ACCMODE) == access;
 }
 
+bool IsMessageSocket(int fd) {
+  const auto option = [&](int name) {
+    int value = -1;
+    socklen_t size = sizeof(value);
+    return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
+  };
+  return option(SO_DOMAIN) == AF_UNIX && option(SO_TYPE) == SOCK_SEQPACKET;
+}
+
+// Programs only, and none that has started ahead without it, have a terminal.
+bool CheckTerminal(const wire::Request& request) {
+  if (request.detail != static_cast<uint32_t>(wire::Input::kTerminal)) {
+    return request.rows == 0 && request.cols == 0;
+  }
+  return Within(request.rows, 1, wire::kMaxTerminalSide) &&
+         Within(request.cols, 1, wire::kMaxTerminalSide) && request.warm == 0 &&
+         request.profile == static_cast<uint32_t>(Policy::kRun);
+}
+
 }  // namespace
 
 bool IsSealed(int fd) {
@@ -96,9 +116,10 @@ int CheckRequest(const wire::Request& request, size_t size, int fd_count) {
   bool ok = request.type == static_cast<uint32_t>(RequestType::kRun) &&
             (request.profile == static_cast<uint32_t>(Policy::kRun) ||
              request.profile == static_cast<uint32_t>(Policy::kCompile)) &&
-            request.detail <= static_cast<uint32_t>(wire::Input::kPipe) &&
-            fd_count >= wire::kFixedRunFds && fd_count <= wire::kMaxFds && request.id != 0 &&
-            CheckLimits(request.limits) && request.collect_count <= wire::kMaxCollect &&
+            request.detail <= static_cast<uint32_t>(wire::Input::kTerminal) &&
+            CheckTerminal(request) && fd_count >= wire::FixedRunFds(request.detail) &&
+            fd_count <= wire::kMaxFds && request.id != 0 && CheckLimits(request.limits) &&
+            request.collect_count <= wire::kMaxCollect &&
             (request.warm == 0 || (request.warm <= wire::kMaxWarm &&
                                    request.profile == static_cast<uint32_t>(Policy::kRun))) &&
             Within(request.collect_bytes, 0, kMaxBytes);
@@ -109,11 +130,19 @@ int CheckRequest(const wire::Request& request, size_t size, int fd_count) {
 }
 
 bool CheckDescriptors(const wire::Request& request, const int* fds, int fd_count) {
+  const bool terminal = request.detail == static_cast<uint32_t>(wire::Input::kTerminal);
   const bool piped = request.detail == static_cast<uint32_t>(wire::Input::kPipe);
+  const auto fits = [&](int place, int fd) {
+    if (terminal && place == 1) {
+      return IsMessageSocket(fd);
+    }
+    if (piped && place == 1) {
+      return IsPipe(fd, O_RDONLY);
+    }
+    return !terminal && (place == 2 || place == 3) ? IsPipe(fd, O_WRONLY) : IsSealed(fd);
+  };
   for (int i = 0; i < fd_count; ++i) {
-    const bool input = piped && i == wire::kFixedRunFds - 3;
-    const bool output = i == wire::kFixedRunFds - 2 || i == wire::kFixedRunFds - 1;
-    if (input || output ? !IsPipe(fds[i], input ? O_RDONLY : O_WRONLY) : !IsSealed(fds[i])) {
+    if (!fits(i, fds[i])) {
       return false;
     }
   }

@@ -73,7 +73,8 @@ Step DropRights(const Confinement& confinement) {
       read_only[n++] = confinement.mounts[i].target.data();
     }
     static constexpr const char* kWritable[] = {"/box", "/tmp", "/dev/shm", nullptr};
-    if (!linux::RestrictWithLandlock(confinement.landlock_abi, read_only, kWritable)) {
+    const char* const devices = confinement.terminal ? "/dev/pts" : nullptr;
+    if (!linux::RestrictWithLandlock(confinement.landlock_abi, read_only, kWritable, devices)) {
       return Step::kLandlock;
     }
   }

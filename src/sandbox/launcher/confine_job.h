@@ -21,6 +21,7 @@ struct Confinement {
   const wire::Mount* mounts = nullptr;  // folders of the operator
   uint32_t mount_count = 0;
   sock_fprog filter{};
+  bool terminal = false;  // /dev/pts has one, and is the program's
 };
 
 // Connects the standard streams and closes everything else but `link`.

@@ -47,7 +47,7 @@ enum class ControlType : uint32_t {
            // or ready for a fork of a zygote, with its link and all namespaces. From a zygote, with
            // its user namespace
   kWarm,     // init -> launcher: parked, with a fork of a zygote in it; from a zygote: it serves
-  kRun,      // launcher -> init, with payload, stdin, stdout, stderr, files
+  kRun,      // launcher -> init, with the descriptors of a Request kRun
   kSignal,   // launcher -> init: for the program's process group
   kStarted,  // init -> launcher: the program's exec succeeded
   kExited,   // init -> launcher: the main process has ended
@@ -63,7 +63,8 @@ struct ControlRun {
   Probe probe;
   uint32_t file_fds;
   wire::Input input;
-  uint32_t unused;
+  uint16_t rows;  // of a terminal
+  uint16_t cols;
   wire::RunLimits limits;
 };
 
@@ -131,6 +132,11 @@ struct JobStart {
 };
 
 [[noreturn]] void JobMain(const JobStart& start);
+
+// Makes the terminal of a run, in an instance of devpts that holds nothing else, at /dev/pts, and
+// sends its master over `socket`, which must take it at once. The slave, or -1 with errno. For pid
+// 1 while it has its capabilities.
+base::UniqueFd MakeTerminal(const ControlRun& run, int socket);
 
 struct StepError {
   wire::Step step;

@@ -243,11 +243,20 @@ void InitMain(const Context& context, int control, bool warm) {
   Step step = Step::kNone;
   check(Resize("/box", run.limits.file_bytes) && Resize("/tmp", run.limits.file_bytes),
         Step::kResize);
+  const int fixed_fds = wire::FixedRunFds(static_cast<uint32_t>(run.input));
+  // Stays open here, so that its master sees its end with that of pid 1 and not before: a program
+  // may close all its terminal's descriptors and open it again.
+  base::UniqueFd terminal;
+  if (run.input == wire::Input::kTerminal) {
+    errno = EINVAL;
+    check(fd_count >= fixed_fds && !warm, Step::kRequest);
+    terminal = MakeTerminal(run, fds[1]);
+    check(terminal.valid(), Step::kTerminal);
+  }
   if (run.probe == Probe::kNone) {
     errno = EINVAL;
-    check(fd_count == wire::kFixedRunFds + static_cast<int>(run.file_fds), Step::kRequest);
-    check(LoadPayload(fds[0], fds + wire::kFixedRunFds, run.file_fds, context.root, &argv, &envp,
-                      &step),
+    check(fd_count == fixed_fds + static_cast<int>(run.file_fds), Step::kRequest);
+    check(LoadPayload(fds[0], fds + fixed_fds, run.file_fds, context.root, &argv, &envp, &step),
           step);
   }
 
@@ -265,7 +274,9 @@ void InitMain(const Context& context, int control, bool warm) {
     pid = ::fork();
     check(pid >= 0, Step::kJobFork);
     if (pid == 0) {
-      JobMain({&context, &run, fds[1], fds[2], fds[3], link[1], argv, envp});
+      const int t = terminal.get();
+      JobMain(t >= 0 ? JobStart{&context, &run, t, t, t, link[1], argv, envp}
+                     : JobStart{&context, &run, fds[1], fds[2], fds[3], link[1], argv, envp});
     }
     ::close(link[1]);
   }
@@ -277,7 +288,7 @@ void InitMain(const Context& context, int control, bool warm) {
   ::close(2);
   // What is left to do needs no privilege, and the program must not run before they are gone.
   // But for one: the program has another user, and whoever feeds it may send it signals.
-  const bool signals_pass = run.input == wire::Input::kPipe;
+  const bool signals_pass = run.input != wire::Input::kFile;
   check(linux::DropBoundingSet() &&
             (signals_pass ? linux::DropCapabilitiesBut(CAP_KILL) : linux::DropCapabilities()) &&
             ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&

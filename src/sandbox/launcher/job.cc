@@ -1,6 +1,7 @@
 // The last steps before foreign code, in the order that ../../../docs/security.md gives. From here
 // on only async-signal-safe calls; every failing step is reported and fatal.
 
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -73,7 +74,12 @@ void JobMain(const JobStart& start) {
   }
   ::umask(022);
   Step failed = TakeStreams(start.stdin_fd, start.stdout_fd, start.stderr_fd, start.link);
-  const Confinement confinement = context.Confine(start.run->policy);
+  const bool terminal = start.run->input == wire::Input::kTerminal;
+  if (failed == Step::kNone && terminal && ::ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) {
+    failed = Step::kTerminal;
+  }
+  Confinement confinement = context.Confine(start.run->policy);
+  confinement.terminal = terminal;
   failed = failed != Step::kNone ? failed : SetFixedLimits();
   failed = failed != Step::kNone ? failed : SetLimits(start.run->limits, confinement.cgroups);
   failed = failed != Step::kNone ? failed : DropRights(confinement);

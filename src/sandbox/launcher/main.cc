@@ -202,8 +202,10 @@ void HandleRun(const wire::Request& request, Claim claim, int64_t now) {
   claim.id = request.id;
   claim.run.type = ControlType::kRun;
   claim.run.policy = static_cast<Policy>(request.profile);
-  claim.run.file_fds = static_cast<uint32_t>(claim.fd_count - wire::kFixedRunFds);
+  claim.run.file_fds = static_cast<uint32_t>(claim.fd_count - wire::FixedRunFds(request.detail));
   claim.run.input = static_cast<wire::Input>(request.detail);
+  claim.run.rows = static_cast<uint16_t>(request.rows);
+  claim.run.cols = static_cast<uint16_t>(request.cols);
   claim.run.limits = request.limits;
   claim.collect_count = request.collect_count;
   claim.collect_bytes = request.collect_bytes;

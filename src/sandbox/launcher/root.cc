@@ -208,7 +208,7 @@ bool BuildRoot(const Context& context, const View& view, Step* step) {
   }
   *step = Step::kMountPoints;
   ::umask(0);
-  for (const char* folder : {"/box", "/tmp", "/dev", "/dev/shm", "/proc", "/etc"}) {
+  for (const char* folder : {"/box", "/tmp", "/dev", "/dev/pts", "/dev/shm", "/proc", "/etc"}) {
     if (!MakeFolders(folder, true)) {
       return false;
     }
@@ -218,7 +218,9 @@ bool BuildRoot(const Context& context, const View& view, Step* step) {
       !MakeFile("./etc/hostname", kHostname) || ::symlink("/proc/self/fd", "./dev/fd") != 0 ||
       ::symlink("/proc/self/fd/0", "./dev/stdin") != 0 ||
       ::symlink("/proc/self/fd/1", "./dev/stdout") != 0 ||
-      ::symlink("/proc/self/fd/2", "./dev/stderr") != 0) {
+      ::symlink("/proc/self/fd/2", "./dev/stderr") != 0 ||
+      // Where a program has a terminal (terminal.cc) it is that; else there is none.
+      ::symlink("pts/0", "./dev/tty") != 0) {
     return false;
   }
   if (view.zygote && !MakeFile("./etc/ld.so.preload", kPreloadList)) {

@@ -394,7 +394,7 @@ void Sandbox::End(uint32_t flag, int64_t now) {
 
 // Pid 1 passes it on: whom it reaches is in its namespace, whatever numbers are used outside.
 void Sandbox::Signal(int signal) {
-  if (state_ == State::kRunning && claim_.run.input == wire::Input::kPipe) {
+  if (state_ == State::kRunning && claim_.run.input != wire::Input::kFile) {
     const ControlSignal message{ControlType::kSignal, signal};
     linux::SendMessage(control_.get(), &message, sizeof(message), nullptr, 0, MSG_DONTWAIT);
   }

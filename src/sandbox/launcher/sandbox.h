@@ -81,7 +81,8 @@ class Sandbox {
   // Ends the job for a reason; ignored unless it runs or waits to.
   void End(uint32_t flag, int64_t now);
 
-  // Sends a signal to the program's process group; ignored unless it runs with a piped input.
+  // Sends a signal to the program's process group; ignored unless it runs with a pipe or a
+  // terminal as its input.
   void Signal(int signal);
 
   // Ends whatever this sandbox is at, claimed or not: the launcher stops.
