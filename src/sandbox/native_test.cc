@@ -413,7 +413,7 @@ TEST_F(NativeTest, WarmProgramsThatDoNotComeUpCostNothing) {
 }
 
 TEST_F(NativeTest, MetricsAreBroughtUpToDateForAllWhoAsk) {
-  Start({{"main", {"/bin/true"}, {}, {}, "native-test"}});
+  Start({{"main", {"/bin/true"}, {}, {}, {}, "native-test"}});
   ASSERT_EQ(Run(Shell("exit 3")).exit_code, 3);
   int told = 0;
   for (int i = 0; i < 3; ++i) {
