@@ -11,6 +11,10 @@ namespace {
 using Decider = InteractionResult::Decider;
 using sandbox::Cause;
 
+// Whoever has computed for one part of this many of the time has been busy: who waits computes not
+// at all, and who computes may have to share a processor with many.
+constexpr int kBusyPart = 50;
+
 bool EndedWell(const sandbox::RunResult& run) {
   return run.cause == Cause::kExited && run.exit_code == 0;
 }
@@ -24,21 +28,20 @@ struct Interaction::Timer {
 };
 
 Interaction::Interaction(boost::asio::io_context& loop, sandbox::Backend& backend,
-                         base::Nanos idle_time, Done done)
+                         base::Nanos idle_time, OnUsage on_usage, Done done)
     : backend_(backend),
       idle_time_(idle_time),
+      on_usage_(std::move(on_usage)),
       done_(std::move(done)),
       timer_(std::make_unique<Timer>(loop)) {}
 
 Interaction::~Interaction() = default;
 
 void Interaction::Start(sandbox::Spec program, sandbox::Spec interactor) {
-  heard_at_ = base::MonotonicNow();
+  active_at_ = base::MonotonicNow();
   StartOne(kInteractor, std::move(interactor));
   StartOne(kProgram, std::move(program));
-  if (idle_time_ > 0) {
-    WatchSilence(idle_time_);
-  }
+  WatchSilence(idle_time_ > 0 ? idle_time_ : kIdleTime);
 }
 
 void Interaction::StartOne(Side side, sandbox::Spec spec) {
@@ -50,6 +53,11 @@ void Interaction::StartOne(Side side, sandbox::Spec spec) {
       [self = shared_from_this(), side](sandbox::RunResult result) {
         self->OnEnded(side, std::move(result));
       });
+  backend_.WatchUsage(parties_[side].id,
+                      [self = shared_from_this(), side](const sandbox::LiveUsage& usage) {
+                        self->Measure(side, usage);
+                        self->on_usage_(self->parties_[side].id, usage);
+                      });
 }
 
 void Interaction::Cancel() {
@@ -58,7 +66,7 @@ void Interaction::Cancel() {
 }
 
 void Interaction::Hear(Side from, sandbox::Stream stream, std::string_view data) {
-  heard_at_ = base::MonotonicNow();
+  active_at_ = base::MonotonicNow();
   const Side to = from == kProgram ? kInteractor : kProgram;
   if (stream == sandbox::Stream::kStdout && !parties_[to].ended) {
     parties_[to].unread += data;
@@ -76,7 +84,7 @@ void Interaction::Feed(Side to) {
   backend_.live_input()->Write(party.id, std::exchange(party.unread, {}),
                                [self = shared_from_this(), to] {
                                  self->parties_[to].writing = false;
-                                 self->heard_at_ = base::MonotonicNow();
+                                 self->active_at_ = base::MonotonicNow();
                                  self->Feed(to);
                                });
 }
@@ -96,7 +104,7 @@ void Interaction::OnEnded(Side side, sandbox::RunResult result) {
   party.unread.clear();
   const bool first = !parties_[kProgram].ended || !parties_[kInteractor].ended;
   if (first) {
-    silence_ = base::MonotonicNow() - heard_at_;
+    silence_ = base::MonotonicNow() - active_at_;
     timer_->timer.cancel();
   }
   const Cause cause = party.result.cause;
@@ -146,19 +154,38 @@ void Interaction::Kill(Side side) {
   }
 }
 
+// Who has computed was not idle.
+void Interaction::Measure(Side side, const sandbox::LiveUsage& usage) {
+  if (!usage.cpu_time) {
+    return;
+  }
+  const sandbox::LiveUsage last =
+      std::exchange(parties_[side].usage, usage).value_or(sandbox::LiveUsage{0, 0, {}, {}, {}});
+  if ((*usage.cpu_time - *last.cpu_time) * kBusyPart >= usage.wall_time - last.wall_time) {
+    active_at_ = base::MonotonicNow();
+  }
+}
+
 void Interaction::WatchSilence(base::Nanos left) {
   timer_->timer.expires_after(std::chrono::nanoseconds(left));
   timer_->timer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-    if (error || self->parties_[kProgram].ended || self->parties_[kInteractor].ended) {
-      return;
-    }
-    const base::Nanos silence = base::MonotonicNow() - self->heard_at_;
-    if (silence < self->idle_time_) {
-      self->WatchSilence(self->idle_time_ - silence);
-    } else {
-      self->Decide(Decider::kSilence);
+    if (!error && !self->parties_[kProgram].ended && !self->parties_[kInteractor].ended) {
+      self->OnSilence();
     }
   });
+}
+
+void Interaction::OnSilence() {
+  const bool measured = parties_[kProgram].usage && parties_[kInteractor].usage;
+  const base::Nanos idle_time = idle_time_ > 0 ? idle_time_ : kIdleTime;
+  const base::Nanos silence = base::MonotonicNow() - active_at_;
+  if (silence < idle_time) {
+    WatchSilence(idle_time - silence);
+  } else if (idle_time_ > 0 || measured) {
+    Decide(Decider::kSilence);
+  } else {
+    WatchSilence(idle_time);  // until they are measured, or their limits decide
+  }
 }
 
 void Interaction::AllowComplaint() {

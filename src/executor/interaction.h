@@ -23,13 +23,13 @@ struct InteractionResult {
   enum class Decider {
     kProgram,     // it ended badly
     kInteractor,  // its exit code is the answer
-    kSilence,     // neither said or took a word for too long: both were killed
+    kSilence,     // both were idle for too long, and were killed
   };
 
   Decider decider = Decider::kInteractor;
   sandbox::RunResult program;  // kCancelled when it was killed
   sandbox::RunResult interactor;
-  base::Nanos silence = 0;  // before the first of their ends
+  base::Nanos silence = 0;  // how long both had been idle before the first of their ends
   std::string failure;      // of a sandbox: nothing else counts then
 };
 
@@ -42,16 +42,22 @@ class Interaction : public std::enable_shared_from_this<Interaction> {
  public:
   // Called once, never from within Start or Cancel; nothing runs then.
   using Done = std::function<void(InteractionResult)>;
+  // What one of its two runs uses, as Backend::WatchUsage tells it.
+  using OnUsage = std::function<void(sandbox::Backend::RunId, const sandbox::LiveUsage&)>;
 
   // A program that fails by itself may have been right about the interactor's last word ("-1: that
   // was wrong") before the interactor has ended: its complaint counts when it comes within this
   // time, and without having been told of the program's end.
-  static constexpr base::Nanos kGrace = 100 * base::kMillisecond;
+  static constexpr base::Nanos kGrace = 200 * base::kMillisecond;
 
-  // `idle_time`: how long silence may last while both run; 0: as long as their limits let them.
-  // REQUIRES: backend.live_input().
+  // How long both may be idle where it is not said, and where the backend measures what they
+  // compute: else a program that thinks in silence would pass for one that waits.
+  static constexpr base::Nanos kIdleTime = 2 * base::kSecond;
+
+  // `idle_time`: how long both may neither say nor take a word, nor compute (as far as that is
+  // measured) while both run; 0: kIdleTime. REQUIRES: backend.live_input().
   Interaction(boost::asio::io_context& loop, sandbox::Backend& backend, base::Nanos idle_time,
-              Done done);
+              OnUsage on_usage, Done done);
   ~Interaction();
 
   // REQUIRES: live_input of both.
@@ -73,8 +79,9 @@ class Interaction : public std::enable_shared_from_this<Interaction> {
     bool ended = false;
     bool killed = false;  // by us
     sandbox::RunResult result;
-    std::string unread;    // what the other has said
-    bool writing = false;  // what was unread before is on its way
+    std::optional<sandbox::LiveUsage> usage;  // as measured last
+    std::string unread;                       // what the other has said
+    bool writing = false;                     // what was unread before is on its way
   };
 
   struct Timer;
@@ -88,18 +95,21 @@ class Interaction : public std::enable_shared_from_this<Interaction> {
   void InteractorEnded();
   void Decide(InteractionResult::Decider decider);
   void Kill(Side side);
+  void Measure(Side side, const sandbox::LiveUsage& usage);
   void WatchSilence(base::Nanos left);
+  void OnSilence();
   void AllowComplaint();
   void Finish();
 
   sandbox::Backend& backend_;
-  const base::Nanos idle_time_;
+  const base::Nanos idle_time_;  // 0: not said
+  const OnUsage on_usage_;
   Done done_;
   const std::unique_ptr<Timer> timer_;  // of the silence, then of the grace
   std::array<Party, 2> parties_;        // by Side
   std::optional<InteractionResult::Decider> decider_;
   std::string failure_;
-  base::Nanos heard_at_ = 0;  // monotonic
+  base::Nanos active_at_ = 0;  // monotonic
   base::Nanos silence_ = 0;
 };
 

@@ -27,13 +27,17 @@ class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
   RunId Start(sandbox::Spec spec, OnOutput on_output, OnDone on_done) override {
     EXPECT_TRUE(spec.live_input);
     const RunId id = spec.argv[0] == "program" ? kProgramId : kInteractorId;
-    programs[id] = {std::move(on_output), std::move(on_done), {}, {}, false, false};
+    programs[id] = {std::move(on_output), std::move(on_done), {}, {}, {}, false, false};
     return id;
   }
 
   void Cancel(RunId id) override {
     programs[id].killed = true;
     End(id, Cause::kCancelled, 0);
+  }
+
+  void WatchUsage(RunId id, OnUsage on_usage) override {
+    programs[id].on_usage = std::move(on_usage);
   }
 
   std::string_view isolation() const override { return "fake"; }
@@ -61,6 +65,7 @@ class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
     result.stderr_data = comment;
     result.message = "mount";
     programs[id].on_output = nullptr;
+    programs[id].on_usage = nullptr;
     boost::asio::post(loop_, [done = std::exchange(programs[id].on_done, nullptr),
                               result = std::move(result)] { done(result); });
   }
@@ -78,6 +83,7 @@ class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
   struct Program {
     OnOutput on_output;
     OnDone on_done;
+    OnUsage on_usage;
     std::vector<std::string> input;  // pieces
     std::deque<std::function<void()>> taken;
     bool input_ended = false;
@@ -105,8 +111,10 @@ class InteractionTest : public testing::Test {
       out.live_input = true;
       return out;
     };
-    interaction_ =
-        std::make_shared<Interaction>(loop_, backend_, idle_time, [this](InteractionResult result) {
+    interaction_ = std::make_shared<Interaction>(
+        loop_, backend_, idle_time,
+        [this](sandbox::Backend::RunId run, const sandbox::LiveUsage&) { ++usages_[run]; },
+        [this](InteractionResult result) {
           ASSERT_FALSE(result_);
           result_ = std::move(result);
         });
@@ -140,6 +148,7 @@ class InteractionTest : public testing::Test {
   InteractionLimits limits_;
   std::shared_ptr<Interaction> interaction_;
   std::optional<InteractionResult> result_;
+  std::map<sandbox::Backend::RunId, int> usages_;  // how often they were told
 };
 
 TEST_F(InteractionTest, TellsEachWhatTheOtherSays) {
@@ -245,6 +254,45 @@ TEST_F(InteractionTest, SilenceEndsBoth) {
   EXPECT_TRUE(backend_.programs[kProgram].killed);
   EXPECT_TRUE(backend_.programs[kInteractor].killed);
   EXPECT_GE(result_->silence, 50 * base::kMillisecond);
+}
+
+TEST_F(InteractionTest, WhoComputesIsNotIdle) {
+  Start(500 * base::kMillisecond);
+  const auto measured = [&](uint64_t id, base::Nanos wall, std::optional<base::Nanos> cpu) {
+    backend_.programs[id].on_usage({wall * base::kMillisecond, cpu, {}, {}, {}});
+  };
+  for (int i = 1; i <= 10; ++i) {
+    measured(kProgram, i * 100, i * 30 * base::kMillisecond);
+    loop_.restart();
+    loop_.run_for(std::chrono::milliseconds(100));
+    ASSERT_FALSE(backend_.programs[kProgram].killed) << i;
+  }
+  measured(kProgram, 1100, 300 * base::kMillisecond + 1);  // it has stopped
+  measured(kInteractor, 1100, std::nullopt);
+  EXPECT_EQ(Judged().verdict, Verdict::kIdlenessLimit);
+  EXPECT_LT(result_->silence, base::kSecond);
+  EXPECT_EQ(usages_[kProgram], 11);
+  EXPECT_EQ(usages_[kInteractor], 1);
+}
+
+TEST_F(InteractionTest, UnaskedNobodyIsIdleWhoIsNotMeasured) {
+  Start();
+  backend_.programs[kProgram].on_usage({base::kSecond, 0, {}, {}, {}});
+  loop_.restart();
+  loop_.run_for(std::chrono::nanoseconds(Interaction::kIdleTime + 100 * base::kMillisecond));
+  EXPECT_FALSE(backend_.programs[kProgram].killed);
+  End(kProgram, 0);
+  End(kInteractor, 0);
+  EXPECT_EQ(Judged().verdict, Verdict::kOk);
+}
+
+TEST_F(InteractionTest, UnaskedSilenceOfBothEndsThemWhereTheyAreMeasured) {
+  Start();
+  for (const auto id : {kProgram, kInteractor}) {
+    backend_.programs[id].on_usage({base::kSecond, 0, {}, {}, {}});
+  }
+  EXPECT_EQ(Judged().verdict, Verdict::kIdlenessLimit);
+  EXPECT_GE(result_->silence, Interaction::kIdleTime);
 }
 
 TEST_F(InteractionTest, ThereIsNoSilenceWhereOneHasEnded) {

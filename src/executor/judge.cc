@@ -259,13 +259,15 @@ void Judge::StartInteraction(size_t index) {
   const InteractionLimits limits{program.limits, interactor.limits, submission_.idle_timeout};
   const auto interaction = std::make_shared<Interaction>(
       loop_, backend_, limits.idle_time,
+      [self = shared_from_this()](sandbox::Backend::RunId id, const sandbox::LiveUsage& usage) {
+        self->usage_.Measured(id, usage);
+        self->TellUsage();
+      },
       [self = shared_from_this(), index, limits](InteractionResult result) {
         self->OnInteracted(index, limits, std::move(result));
       });
   running_[index].interaction = interaction;
   interaction->Start(std::move(program), std::move(interactor));
-  Measure(interaction->program());
-  Measure(interaction->interactor());
 }
 
 void Judge::OnInteracted(size_t index, const InteractionLimits& limits, InteractionResult result) {
@@ -402,14 +404,18 @@ void Judge::TimeIsUp(base::Nanos timeout) {
 
 void Judge::ShortenOutput(const job::TestCase& test, job::TestResult* result) {
   const size_t kept = test.expected_output ? kKeptChecked : kKeptUnchecked;
-  for (const auto& [data, truncated] : {std::pair{&result->stdout_data, &result->stdout_truncated},
-                                        {&result->stderr_data, &result->stderr_truncated}}) {
+  const auto shorten = [&](std::string* data, bool* truncated) {
     const size_t most = std::min(kept, output_left_);
     if (data->size() > most) {
       *data = std::string(base::TruncateUtf8(*data, most));  // gives the memory back
       *truncated = true;
     }
     output_left_ -= data->size();
+  };
+  shorten(&result->stdout_data, &result->stdout_truncated);
+  shorten(&result->stderr_data, &result->stderr_truncated);
+  if (result->stdin_data) {
+    shorten(&*result->stdin_data, &result->stdin_truncated);
   }
 }
 

@@ -195,11 +195,13 @@ void TakeCheck(sandbox::RunResult check, const sandbox::Limits& limits, job::Tes
 
 job::TestResult InteractionVerdict(InteractionResult result, const InteractionLimits& limits) {
   using Decider = InteractionResult::Decider;
-  const sandbox::RunResult& interactor = result.interactor;
+  sandbox::RunResult& interactor = result.interactor;
   const sandbox::Usage used = result.program.usage;
   const Cause cause = result.program.cause;
   job::TestResult test = TestVerdict(std::move(result.program), limits.program);
   test.checker_output = std::string(base::TruncateUtf8(interactor.stderr_data, kCheckerOutput));
+  test.stdin_data = std::move(interactor.stdout_data);
+  test.stdin_truncated = interactor.stdout_truncated;
   if (result.decider == Decider::kInteractor) {
     test.verdict = job::Verdict::kOk;
     test.message = "The interactor says that the answer is right.";

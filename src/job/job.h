@@ -115,7 +115,7 @@ struct Submission {
   std::shared_ptr<const Submission> checker;
   // It is an interactor: it talks with the program while both run, on all tests.
   bool interacts = false;
-  base::Nanos idle_timeout = 0;      // how long both may be silent then; 0: as long as they may run
+  base::Nanos idle_timeout = 0;      // how long both may be idle then; 0: the default
   std::vector<std::string> outputs;  // paths and patterns of files to return
   int priority = 0;                  // higher runs first among the jobs of the same tenant
   Webhook webhook;
@@ -170,6 +170,8 @@ struct TestResult {
   std::string message;
   std::optional<Difference> difference;       // of a wrong answer
   std::optional<std::string> checker_output;  // of a checker or interactor, shortened
+  std::optional<std::string> stdin_data;      // what an interactor said to the program, shortened
+  bool stdin_truncated = false;
   Usage usage;
   base::Nanos start_time = 0;
 };

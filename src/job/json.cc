@@ -85,6 +85,10 @@ void WriteTest(const TestResult& test, JsonWriter* w) {
   w->Int("points", test.points);
   w->String("message", Sentence(test.message));
   WriteOutput(test, w);
+  if (test.stdin_data) {
+    w->PublicBytes("stdin", *test.stdin_data);
+    w->Bool("stdin_truncated", test.stdin_truncated);
+  }
   if (test.signal) {
     w->Int("signal", *test.signal);
   }

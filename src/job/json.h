@@ -57,6 +57,9 @@ constexpr size_t kMaxTests = 1000;
 constexpr size_t kMaxTestName = 100;       // bytes, of groups likewise
 constexpr int64_t kMaxPoints = 1'000'000;  // of one test
 
+// What programs compute is measured about twice a second: within less nobody is known to be idle.
+constexpr base::Nanos kMinIdleTimeout = base::kSecond;
+
 // What a checker program finds beside its own files, in the order of its arguments, which is
 // testlib's.
 constexpr std::array<std::string_view, 3> kCheckerFiles = {"input", "output", "answer"};

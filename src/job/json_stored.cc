@@ -269,6 +269,10 @@ void StoreTestResult(const TestResult& test, JsonWriter* w) {
   if (test.checker_output) {
     w->StoredBytes("checker_output", *test.checker_output);
   }
+  if (test.stdin_data) {
+    w->StoredBytes("stdin", *test.stdin_data);
+    w->Bool("stdin_truncated", test.stdin_truncated);
+  }
   if (test.difference) {
     w->BeginObject("difference");
     w->Int("line", test.difference->line);
@@ -293,6 +297,10 @@ void LoadTestResult(StoredReader* r, TestResult* test) {
   test->start_time = r->Int("start_time");
   if (r->Has("checker_output")) {
     test->checker_output = r->Bytes("checker_output");
+  }
+  if (r->Has("stdin")) {
+    test->stdin_data = r->Bytes("stdin");
+    test->stdin_truncated = r->Bool("stdin_truncated");
   }
   if (const json::object* found = r->OptionalObject("difference")) {
     StoredReader d(*found);

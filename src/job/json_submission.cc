@@ -271,7 +271,8 @@ void ReadChecker(const std::string& field, ObjectReader* top, FieldErrors* error
                        "entrypoint", "compiler_args"},
                       errors);
   if (interacts) {
-    out->submission.idle_timeout = reader.Duration("idle_timeout", 1, ", greater than 0");
+    out->submission.idle_timeout =
+        reader.Duration("idle_timeout", kMinIdleTimeout, ", at least 1s");
   } else if (!reader.Has("type")) {
     reader.Fail("type", "is required: a string");
   } else {

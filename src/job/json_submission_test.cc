@@ -437,7 +437,7 @@ TEST(ParseSubmission, ChecksTheInteractor) {
   const std::string good = R"("language":"c","code":"")";
   EXPECT_EQ(fields(""), "interactor.language,interactor.code");
   EXPECT_EQ(fields(good + R"(,"type":"program")"), "interactor.type");
-  EXPECT_EQ(fields(good + R"(,"idle_timeout":"0s")"), "interactor.idle_timeout");
+  EXPECT_EQ(fields(good + R"(,"idle_timeout":"999ms")"), "interactor.idle_timeout");
   EXPECT_EQ(fields(good + R"(,"files":[{"path":"output/x","content":""}])"),
             "interactor.files[0].path");
   EXPECT_EQ(fields(good, R"([{"expected_output":"","checker":"exact"}])"), "tests[0].checker");

@@ -163,6 +163,8 @@ TEST(StoredResult, KeepsTests) {
   test.usage = {1, 2, 3, 4};
   test.start_time = 5;
   test.difference = {6, "\x80"s, "b"};
+  test.stdin_data = "\xFE"s;
+  test.stdin_truncated = true;
   const auto loaded = DecodeResult(EncodeResult(r));
   ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
   EXPECT_EQ(loaded->points, 3);
@@ -184,6 +186,9 @@ TEST(StoredResult, KeepsTests) {
   ASSERT_TRUE(second.difference);
   EXPECT_EQ(second.difference->line, 6);
   EXPECT_EQ(second.difference->expected, "\x80"s);
+  EXPECT_EQ(second.stdin_data, "\xFE"s);
+  EXPECT_TRUE(second.stdin_truncated);
+  EXPECT_FALSE(loaded->tests[0].stdin_data);
 }
 
 TEST(PublicJson, ShowsTestsWithTheVerdictsOfOthers) {
