@@ -295,7 +295,7 @@ def service(folder, **settings):
             [BUILD / "sandboxd"], env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
-        deadline = time.monotonic() + 180  # the first start warms the compilers' caches
+        deadline = time.monotonic() + 600  # the first start warms the compilers' caches
         while True:
             with contextlib.suppress(OSError):
                 client = Client(port)
