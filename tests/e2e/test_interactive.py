@@ -640,5 +640,6 @@ def test_interactive_nothingIsLeftOfManySessions(service):
         session = Session(service, SLEEPS if i % 2 else "input()")
         session.until(lambda message: message["type"] == "status")
         session.vanish()
+        eventually(lambda: service.get("/health").json["running"] < 4, what="room for another session")
     eventually(lambda: len(os.listdir(f"/proc/{service.process.pid}/fd")) <= before + 2,
                what="all descriptors closed")
