@@ -12,23 +12,6 @@ namespace {
 using base::Result;
 using job::Status;
 
-// The columns of kList and kListRunning.
-job::Job Metadata(const Statement& row, Status status) {
-  job::Job job;
-  job.id = row.Text(0);
-  job.status = status;
-  job.created_at = row.Int(2);
-  job.started_at = row.Int(3);
-  job.finished_at = row.Int(4);
-  job.attempts = static_cast<int>(row.Int(5));
-  job.error = row.Text(6);
-  job.tenant = row.Text(7);
-  job.submission.language = row.Text(8);
-  job.submission.priority = static_cast<int>(row.Int(9));
-  job.run = static_cast<uint64_t>(row.Int(10));
-  return job;
-}
-
 // A newer program may have left what this one does not know.
 Result<Status> ReadStatus(std::string_view id, int64_t stored) {
   if (stored < 0 || stored > static_cast<int64_t>(Status::kCancelled)) {
@@ -38,47 +21,58 @@ Result<Status> ReadStatus(std::string_view id, int64_t stored) {
   return static_cast<Status>(stored);
 }
 
+// What every query here begins with: id, status, created_at, started_at, finished_at, attempts,
+// error, tenant, run.
+Result<job::Job> Record(const Statement& row) {
+  job::Job job;
+  job.id = row.Text(0);
+  const Result<Status> status = ReadStatus(job.id, row.Int(1));
+  if (!status) {
+    return status.error();
+  }
+  job.status = *status;
+  job.created_at = row.Int(2);
+  job.started_at = row.Int(3);
+  job.finished_at = row.Int(4);
+  job.attempts = static_cast<int>(row.Int(5));
+  job.error = row.Text(6);
+  job.tenant = row.Text(7);
+  job.run = static_cast<uint64_t>(row.Int(8));
+  return job;
+}
+
 }  // namespace
 
 Result<job::Job> SqliteReads::Get(const std::string& id) {
   Statement select = db_.Use(
-      "SELECT status, created_at, started_at, finished_at, attempts, error, submission, result,"
-      " tenant, run"
+      "SELECT id, status, created_at, started_at, finished_at, attempts, error, tenant, run,"
+      " submission, result"
       " FROM jobs JOIN submissions USING (place) LEFT JOIN results USING (place) WHERE id = ?");
   if (!select.Bind(id).Next()) {
     const Result<void> end = select.status();
     return end ? NoSuchJob() : end.error();
   }
-  job::Job job;
-  job.id = id;
-  const Result<Status> status = ReadStatus(id, select.Int(0));
-  if (!status) {
-    return status.error();
+  Result<job::Job> record = Record(select);
+  if (!record) {
+    return record;
   }
-  job.status = *status;
-  job.created_at = select.Int(1);
-  job.started_at = select.Int(2);
-  job.finished_at = select.Int(3);
-  job.attempts = static_cast<int>(select.Int(4));
-  job.error = select.Text(5);
-  job.tenant = select.Text(8);
-  job.run = static_cast<uint64_t>(select.Int(9));
+  job::Job& job = *record;
   if (IsPastTtl(job, options_, clock_())) {
     return NoSuchJob();
   }
-  if (Result<job::Submission> submission = job::DecodeSubmission(select.Text(6))) {
+  if (Result<job::Submission> submission = job::DecodeSubmission(select.Text(9))) {
     job.submission = std::move(*submission);
   } else if (job.status != Status::kFailed) {  // else its error says so
     return submission.error();
   }
-  if (!select.IsNull(7)) {
-    Result<job::Result> result = job::DecodeResult(select.Text(7));
+  if (!select.IsNull(10)) {
+    Result<job::Result> result = job::DecodeResult(select.Text(10));
     if (!result) {
       return result.error();
     }
     job.result = std::move(*result);
   }
-  return job;
+  return record;
 }
 
 Result<job::ListPage> SqliteReads::List(const job::ListQuery& query) {
@@ -92,11 +86,13 @@ Result<job::ListPage> SqliteReads::List(const job::ListQuery& query) {
   Statement select = db_.Use(query.status == Status::kRunning ? kListRunning : kList);
   select.Bind(before->first).Bind(before->second).Bind(query.since).Bind(kListScan);
   while (select.Next()) {
-    const Result<Status> status = ReadStatus(select.Text(0), select.Int(1));
-    if (!status) {
-      return status.error();
+    Result<job::Job> record = Record(select);
+    if (!record) {
+      return record.error();
     }
-    job::Job job = Metadata(select, *status);
+    job::Job& job = *record;
+    job.submission.language = select.Text(9);
+    job.submission.priority = static_cast<int>(select.Int(10));
     const std::string cursor = CursorBehind(job, query);
     if (IsListed(job, query) && !IsPastTtl(job, options_, now)) {
       page.jobs.push_back(std::move(job));

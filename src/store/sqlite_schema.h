@@ -50,13 +50,13 @@ constexpr std::string_view kDropIdle =
 
 // Records in the order of lists, before a time and id, since a time.
 constexpr std::string_view kList =
-    "SELECT id, status, created_at, started_at, finished_at, attempts, error, tenant, language,"
-    " priority, run FROM jobs WHERE (created_at, id) < (?, ?) AND created_at >= ?"
+    "SELECT id, status, created_at, started_at, finished_at, attempts, error, tenant, run,"
+    " language, priority FROM jobs WHERE (created_at, id) < (?, ?) AND created_at >= ?"
     " ORDER BY created_at DESC, id DESC LIMIT ?";
 // The same of those that run: they are few, and seldom the newest.
 constexpr std::string_view kListRunning =
-    "SELECT id, status, created_at, started_at, finished_at, attempts, error, tenant, language,"
-    " priority, run FROM jobs INDEXED BY jobs_running"
+    "SELECT id, status, created_at, started_at, finished_at, attempts, error, tenant, run,"
+    " language, priority FROM jobs INDEXED BY jobs_running"
     " WHERE status = 1 AND (created_at, id) < (?, ?) AND created_at >= ?"
     " ORDER BY created_at DESC, id DESC LIMIT ?";
 
