@@ -53,7 +53,7 @@ double Seconds(int64_t nanos) {
 
 [[noreturn]] void Die(const char* what) {
   std::perror(what);
-  std::exit(1);
+  std::exit(1);  // NOLINT(concurrency-mt-unsafe): a program of one thread
 }
 
 struct Options {
@@ -406,6 +406,7 @@ class Load {
   double seconds_ = 0;
 };
 
+// NOLINTBEGIN(concurrency-mt-unsafe): a program of one thread
 Options Parse(int argc, char** argv) {
   Options options;
   options.mode = argc > 1 ? argv[1] : "";
@@ -457,6 +458,8 @@ Options Parse(int argc, char** argv) {
   }
   return options;
 }
+
+// NOLINTEND(concurrency-mt-unsafe)
 
 }  // namespace
 
