@@ -116,7 +116,7 @@ class FakeStore : public job::Store {
 
   void Stats(Callback<job::StoreStats>) override {}
 
-  WatchHandle Watch(std::string, std::function<void()>) override { return nullptr; }
+  WatchHandle Watch(std::string, Watched, std::function<void()>) override { return nullptr; }
 
   void OnQueued(std::function<void()> listener) override { listener_ = std::move(listener); }
 

@@ -94,7 +94,7 @@ void Handlers::WaitForBatch(const service::Service::Batch& batch, const service:
   };
   exchange->on_waiting();
   for (size_t i = 0; i < open.size(); ++i) {
-    StartWait(batch.jobs[open[i]].job->id, caller, batch.wait, (*waits)[i],
+    StartWait(batch.jobs[open[i]].job->id, caller, batch.wait, batch.jobs[open[i]].end, (*waits)[i],
               [self = shared_from_this(), answer, left, exchange, request_id, place = open[i]](
                   const std::shared_ptr<const job::Job>& job, const service::Refusal&) {
                 if (job) {

@@ -167,7 +167,7 @@ EventStream::EventStream(asio::io_context& loop, service::Service& service,
 EventStream::~EventStream() = default;
 
 void EventStream::Watch() {
-  changes_ = service_.Watch(id_, [weak = weak_from_this()] {
+  changes_ = service_.Watch(id_, job::Store::Watched::kChanges, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) {
       self->Look();
     }

@@ -112,7 +112,8 @@ class Handlers::Wait : public std::enable_shared_from_this<Handlers::Wait> {
 
   ~Wait() { handlers_->waits_.erase(this); }
 
-  void Start(base::Nanos wait) {
+  // `end`: the job's, where it is known to be open until that tells of its end; else null.
+  void Start(base::Nanos wait, std::shared_ptr<service::Service::EndWatch> end) {
     const std::weak_ptr<Wait> weak = weak_from_this();
     over_ = exchange_->cancelled;
     exchange_->cancel = [weak] {
@@ -127,13 +128,17 @@ class Handlers::Wait : public std::enable_shared_from_this<Handlers::Wait> {
       }
     });
     // The watch comes before the first look, so that no change falls between the two.
-    watch_ = handlers_->service_.Watch(id_, [weak] {
+    const bool known = end != nullptr;
+    watch_ = known ? std::move(end) : handlers_->service_.WatchEnd(id_);
+    watch_->on_end = [weak] {
       if (const auto self = weak.lock()) {
         self->Look();
       }
-    });
+    };
     exchange_->on_waiting();
-    Look();
+    if (!known || watch_->ended || over_) {
+      Look();
+    }
   }
 
   // Lets go of the service; the exchange stays unanswered.
@@ -191,7 +196,7 @@ class Handlers::Wait : public std::enable_shared_from_this<Handlers::Wait> {
   std::shared_ptr<Exchange> exchange_;
   Outcome outcome_;
   asio::steady_timer timer_;
-  job::Store::WatchHandle watch_;
+  std::shared_ptr<service::Service::EndWatch> watch_;
   bool looking_ = false;
   bool again_ = false;  // something changed while looking
   bool over_ = false;
@@ -404,10 +409,11 @@ Response Handlers::Languages() const {
 }
 
 void Handlers::StartWait(std::string id, service::Caller caller, base::Nanos wait,
+                         std::shared_ptr<service::Service::EndWatch> end,
                          std::shared_ptr<Exchange> exchange, Outcome outcome) {
   std::make_shared<Wait>(shared_from_this(), std::move(id), std::move(caller), std::move(exchange),
                          std::move(outcome))
-      ->Start(std::min(wait, limits_.max_wait));
+      ->Start(std::min(wait, limits_.max_wait), std::move(end));
 }
 
 void Handlers::ReplyDurably(Response response, const std::string& request_id,
@@ -440,7 +446,7 @@ void Handlers::Execute(Request request, std::shared_ptr<Exchange> exchange) {
           return;
         }
         std::string id = accepted->job.id;
-        self->StartWait(std::move(id), caller, accepted->wait, exchange,
+        self->StartWait(std::move(id), caller, accepted->wait, std::move(accepted->end), exchange,
                         [self, exchange, request_id, first = accepted->job](
                             const std::shared_ptr<const job::Job>& job, const service::Refusal&) {
                           if (!job || !job::IsFinal(job->status)) {
@@ -479,8 +485,8 @@ void Handlers::GetJob(Request request, std::shared_ptr<Exchange> exchange) {
     exchange->reply(job ? Json(200, job::ToPublicJson(*job)) : Problem(refusal, request_id));
   };
   if (wait > 0) {
-    StartWait(std::move(request.path_param), std::move(request.caller), wait, std::move(exchange),
-              std::move(outcome));
+    StartWait(std::move(request.path_param), std::move(request.caller), wait, nullptr,
+              std::move(exchange), std::move(outcome));
   } else {
     service_.Get(std::move(request.path_param), request.caller, std::move(outcome));
   }

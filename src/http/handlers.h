@@ -75,7 +75,9 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   // For a response with the ids of jobs that were stored for the sake of a wait.
   void ReplyDurably(Response response, const std::string& request_id,
                     const std::shared_ptr<Exchange>& exchange);
+  // `end` as in Wait::Start.
   void StartWait(std::string id, service::Caller caller, base::Nanos wait,
+                 std::shared_ptr<service::Service::EndWatch> end,
                  std::shared_ptr<Exchange> exchange, Outcome outcome);
 
   boost::asio::io_context& loop_;

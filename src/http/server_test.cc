@@ -79,7 +79,7 @@ class FakeStore final : public job::Store {
     asio::post(loop_, [done, result] { done(result); });
   }
 
-  WatchHandle Watch(std::string id, std::function<void()> changed) override {
+  WatchHandle Watch(std::string id, Watched, std::function<void()> changed) override {
     auto handle = std::make_shared<std::function<void()>>(std::move(changed));
     watches.emplace(std::move(id), handle);
     if (const auto once = std::exchange(on_watch, nullptr)) {

@@ -161,10 +161,16 @@ class Store {
   // longer than it ever should.
   virtual void Stats(Callback<StoreStats> done) = 0;
 
-  // Calls `changed` (with the job's id) after each change of status of that job, until the returned
-  // handle is destroyed. Bounded only by the caller.
+  enum class Watched {
+    kChanges,  // each change of the status
+    kEnd,      // a change to a final one; perhaps others, too
+  };
+
+  // Calls `changed` after what is watched of that job, until the returned handle is destroyed. The
+  // job need not exist yet: whoever watches before Submit misses nothing. Bounded only by the
+  // caller.
   using WatchHandle = std::shared_ptr<void>;
-  virtual WatchHandle Watch(std::string id, std::function<void()> changed) = 0;
+  virtual WatchHandle Watch(std::string id, Watched what, std::function<void()> changed) = 0;
 
   // Hands on what a leased job's program has written, in order: the chunks of a stream of a run
   // follow each other without gap. Best effort, never durable: the outcome has it all. Ignored when
@@ -192,7 +198,8 @@ class Store {
   using UsageListener = std::function<void(uint64_t run, const sandbox::LiveUsage&)>;
   virtual WatchHandle WatchUsage(std::string id, UsageListener listener) = 0;
 
-  // Called whenever a job may have become available to LeaseJobs. One listener.
+  // Called whenever a job may have become available to LeaseJobs, perhaps from within Submit. One
+  // listener.
   virtual void OnQueued(std::function<void()> listener) = 0;
 
   virtual std::string_view name() const = 0;  // "memory", "sqlite"

@@ -398,17 +398,20 @@ bool CgroupBase::SetMemory(const CgroupLeaf& leaf, int64_t bytes) const {
     return swap_off && WriteText(leaf.folders[0], "memory.oom.group", "1") &&
            WriteNumber(leaf.folders[0], "memory.max", bytes);
   }
-  // In this order: memory and swap together may not be below memory alone.
+  // Memory and swap together may not be below memory alone at any moment (EINVAL): what comes first
+  // depends on what was there before.
   const base::UniqueFd& memory = leaf.folders[kMemory];
-  const bool limited = WriteNumber(memory, "memory.limit_in_bytes", bytes);
-  const bool swap_off =
-      WriteNumber(memory, "memory.memsw.limit_in_bytes", bytes) || errno == ENOENT;
+  const auto limit = [&] { return WriteNumber(memory, "memory.limit_in_bytes", bytes); };
+  const auto no_swap = [&] {
+    return WriteNumber(memory, "memory.memsw.limit_in_bytes", bytes) || errno == ENOENT;
+  };
+  const bool limited = limit() ? no_swap() : errno == EINVAL && no_swap() && limit();
   // Without this limit they are not counted at all, and a job could fill the bounds that all
   // sockets of the machine share (net.ipv4.tcp_mem, udp_mem). Kernels without IP sockets lack the
   // file.
   const bool sockets =
       WriteNumber(memory, "memory.kmem.tcp.limit_in_bytes", bytes / 4) || errno == ENOENT;
-  return limited && swap_off && sockets && WriteText(memory, "memory.swappiness", "0");
+  return limited && sockets && WriteText(memory, "memory.swappiness", "0");
 }
 
 bool CgroupBase::SetTasks(const CgroupLeaf& leaf, int64_t tasks) const {
@@ -442,6 +445,10 @@ int64_t CgroupBase::ReadOomKills(const CgroupLeaf& leaf) const {
                        : ReadKey(leaf.folders[kMemory], "memory.oom_control", "oom_kill");
 }
 
+int64_t CgroupBase::ReadTasks(const CgroupLeaf& leaf) const {
+  return ReadNumber(leaf.folders[version_ == 2 ? 0 : kPids], "pids.current");
+}
+
 const char* CgroupBase::MemoryPeakFile() const {
   return version_ == 2 ? "memory.peak" : "memory.max_usage_in_bytes";
 }
@@ -452,7 +459,7 @@ CgroupNow CgroupBase::ReadNow(const CgroupLeaf& leaf) const {
   now.cpu_nanos = ReadCpuNanos(leaf);
   now.memory_bytes = ReadNumber(memory, version_ == 2 ? "memory.current" : "memory.usage_in_bytes");
   now.memory_peak_bytes = ReadNumber(memory, MemoryPeakFile());
-  now.tasks = ReadNumber(leaf.folders[version_ == 2 ? 0 : kPids], "pids.current");
+  now.tasks = ReadTasks(leaf);
   return now;
 }
 

@@ -77,6 +77,7 @@ class CgroupBase {
   CgroupNow ReadNow(const CgroupLeaf& leaf) const;
   int64_t ReadCpuNanos(const CgroupLeaf& leaf) const;
   int64_t ReadOomKills(const CgroupLeaf& leaf) const;
+  int64_t ReadTasks(const CgroupLeaf& leaf) const;  // zombies included; -1: not known
 
   // Version 2 only: kills every member, atomically against fork. The leaf is unusable afterwards.
   void Kill(const CgroupLeaf& leaf) const;

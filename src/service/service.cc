@@ -123,6 +123,7 @@ struct Service::Call {
   std::string id;
   std::string request_hash;
   bool tried = false;  // to make the job
+  std::shared_ptr<EndWatch> end;
   std::function<void(std::optional<Accepted>, Refusal, RateLeft)> done;
 
   void Refuse(Refusal refusal, const RateLeft& left = {}) const {
@@ -197,7 +198,7 @@ void Service::FindEarlier(const std::shared_ptr<Call>& call) {
       call->Refuse(
           {Refusal::Kind::kConflict, "this Idempotency-Key has come with another body before", {}});
     } else {
-      call->done(Accepted{*earlier, call->wait}, {}, {});
+      call->done(Accepted{*earlier, call->wait, nullptr}, {}, {});
     }
   });
 }
@@ -214,13 +215,14 @@ void Service::SubmitNew(const std::shared_ptr<Call>& call) {
       return;
     }
     call->tried = true;
+    call->end = call->wait > 0 ? WatchEnd(call->id) : nullptr;
     // The id of a job with an idempotency key may be given out to another call at any time.
     const bool later = call->wait > 0 && call->idempotency_key.empty();
     Admit(call->id, std::move(call->submission), call->caller,
           later ? job::Durability::kLater : job::Durability::kAtOnce,
           [this, call, left](const base::Result<job::Job>& job) {
             if (job) {
-              call->done(Accepted{*job, call->wait}, {}, left);
+              call->done(Accepted{*job, call->wait, std::move(call->end)}, {}, left);
             } else if (job.error().kind == base::ErrorKind::kConflict &&
                        !call->idempotency_key.empty()) {
               FindEarlier(call);  // another call with the key was faster
@@ -347,7 +349,9 @@ void Service::AdmitBatch(const Caller& caller, const std::shared_ptr<BatchUnderW
     }
     ++granted;
     ++state->left;
-    Admit(base::RandomId(), std::move(*state->accepted[i]), caller,
+    std::string id = base::RandomId();
+    outcome.end = state->batch.wait > 0 ? WatchEnd(id) : nullptr;
+    Admit(std::move(id), std::move(*state->accepted[i]), caller,
           state->batch.wait > 0 ? job::Durability::kLater : job::Durability::kAtOnce,
           [&outcome, state](const base::Result<job::Job>& job) {
             if (job) {
@@ -445,8 +449,23 @@ job::Store::WatchHandle Service::WatchUsage(std::string id, job::Store::UsageLis
   return store_.WatchUsage(std::move(id), std::move(listener));
 }
 
-job::Store::WatchHandle Service::Watch(std::string id, std::function<void()> changed) {
-  return store_.Watch(std::move(id), std::move(changed));
+job::Store::WatchHandle Service::Watch(std::string id, job::Store::Watched what,
+                                       std::function<void()> changed) {
+  return store_.Watch(std::move(id), what, std::move(changed));
+}
+
+std::shared_ptr<Service::EndWatch> Service::WatchEnd(std::string id) {
+  const auto watch = std::make_shared<EndWatch>();
+  watch->handle =
+      store_.Watch(std::move(id), job::Store::Watched::kEnd, [weak = std::weak_ptr(watch)] {
+        if (const auto ended = weak.lock()) {
+          ended->ended = true;
+          if (const auto tell = ended->on_end) {
+            tell();
+          }
+        }
+      });
+  return watch;
 }
 
 void Service::Stats(std::function<void(base::Result<job::StoreStats>)> done) {

@@ -62,9 +62,18 @@ class Service {
  public:
   Service(Options options, job::Store& store, const language::Registry& languages, Keys keys = {});
 
+  // One client's watch for a job's end.
+  struct EndWatch {
+    bool ended = false;            // perhaps; Get tells
+    std::function<void()> on_end;  // called when that is set; may destroy this
+    job::Store::WatchHandle handle;
+  };
+
   struct Accepted {
     job::Job job;
     base::Nanos wait = 0;
+    // Of a new job with a wait, from before it was stored: until it tells of an end, there is none.
+    std::shared_ptr<EndWatch> end;
   };
 
   // What is left of the rate of the caller's key after a submission, taken or not; nothing when it
@@ -90,7 +99,8 @@ class Service {
              std::function<void(std::optional<Begun>, Refusal)> done);
 
   struct BatchOutcome {
-    std::optional<job::Job> job;  // as Accepted has it; else it was refused:
+    std::optional<job::Job> job;    // as Accepted has it; else it was refused:
+    std::shared_ptr<EndWatch> end;  // likewise
     Refusal refusal;
   };
 
@@ -132,8 +142,12 @@ class Service {
   // As job::Store::WatchUsage.
   job::Store::WatchHandle WatchUsage(std::string id, job::Store::UsageListener listener);
 
-  // Calls `changed` after each change of the job's status until the handle is destroyed.
-  job::Store::WatchHandle Watch(std::string id, std::function<void()> changed);
+  // As job::Store::Watch.
+  job::Store::WatchHandle Watch(std::string id, job::Store::Watched what,
+                                std::function<void()> changed);
+
+  // Watches for the job's end.
+  std::shared_ptr<EndWatch> WatchEnd(std::string id);
 
   void Stats(std::function<void(base::Result<job::StoreStats>)> done);
 

@@ -400,9 +400,9 @@ TEST_P(StoreContract, WatchersHearOfEachChangeOfTheirJob) {
   int a = 0;
   int b = 0;
   int also_a = 0;
-  auto watch_a = store_->Watch("a", [&] { ++a; });
-  auto watch_b = store_->Watch("b", [&] { ++b; });
-  auto also_watch_a = store_->Watch("a", [&] { ++also_a; });
+  auto watch_a = store_->Watch("a", job::Store::Watched::kChanges, [&] { ++a; });
+  auto watch_b = store_->Watch("b", job::Store::Watched::kChanges, [&] { ++b; });
+  auto also_watch_a = store_->Watch("a", job::Store::Watched::kChanges, [&] { ++also_a; });
   const auto heard = [&](int times) { return loop_.RunUntil([&] { return a == times; }); };
   LeaseOne();
   EXPECT_TRUE(heard(1));
@@ -424,11 +424,38 @@ TEST_P(StoreContract, WatchersHearOfEachChangeOfTheirJob) {
   EXPECT_EQ(b, 0);
 }
 
+TEST_P(StoreContract, AWatcherOfTheEndMayComeBeforeTheJob) {
+  Open();
+  int ends = 0;
+  const auto watch = store_->Watch("a", job::Store::Watched::kEnd, [&] { ++ends; });
+  ASSERT_TRUE(Submit("a").has_value());
+  const job::Lease lease = LeaseOne();
+  ASSERT_TRUE(Finish(lease).has_value());
+  EXPECT_TRUE(loop_.RunUntil([&] { return ends > 0 && Get("a")->status == Status::kCompleted; }));
+}
+
+TEST_P(StoreContract, AWatcherOfTheEndIsNotWokenByTheStart) {
+  ASSERT_TRUE(Submit("a").has_value());
+  int changes = 0;
+  int ends = 0;
+  const auto changed = store_->Watch("a", job::Store::Watched::kChanges, [&] { ++changes; });
+  const auto ended = store_->Watch("a", job::Store::Watched::kEnd, [&] { ++ends; });
+  ASSERT_TRUE(Release(LeaseOne()).has_value());
+  EXPECT_TRUE(loop_.RunUntil([&] { return changes == 2; }));
+  const int told = ends;  // perhaps of the end of the lease, which may be that of the job
+  LeaseOne();
+  EXPECT_TRUE(loop_.RunUntil([&] { return changes == 3; }));
+  if (store_->name() != "redis") {  // whose messages do not say what a job has become
+    EXPECT_EQ(ends, told);
+  }
+}
+
 TEST_P(StoreContract, AWatcherSeesTheChangeItHearsOf) {
   ASSERT_TRUE(Submit("a").has_value());
   const job::Lease lease = LeaseOne();
   std::optional<Status> seen;
-  auto watch = store_->Watch("a", [&] { store_->Get("a", [&](auto got) { seen = got->status; }); });
+  auto watch = store_->Watch("a", job::Store::Watched::kChanges,
+                             [&] { store_->Get("a", [&](auto got) { seen = got->status; }); });
   ASSERT_TRUE(Finish(lease).has_value());
   ASSERT_TRUE(loop_.RunUntil([&] { return seen.has_value(); }));
   EXPECT_EQ(*seen, Status::kCompleted);
@@ -444,8 +471,8 @@ TEST_P(StoreContract, WatchersMayEndEachOtherWhileCalled) {
     one.reset();
     two.reset();
   };
-  one = store_->Watch("a", end_both);
-  two = store_->Watch("a", end_both);
+  one = store_->Watch("a", job::Store::Watched::kChanges, end_both);
+  two = store_->Watch("a", job::Store::Watched::kChanges, end_both);
   const job::Lease lease = LeaseOne();
   ASSERT_TRUE(Finish(lease).has_value());
   ExpectStats(0, 0);
@@ -511,8 +538,8 @@ TEST_P(StoreContract, DestroyingTheStoreDropsAnswers) {
 TEST_P(StoreContract, AnAnswerMayDestroyTheStore) {
   ASSERT_TRUE(Submit("a").has_value());
   bool answered = false;
-  auto watch =
-      store_->Watch("a", [&] { EXPECT_FALSE(answered) << "called after the store's end"; });
+  auto watch = store_->Watch("a", job::Store::Watched::kChanges,
+                             [&] { EXPECT_FALSE(answered) << "called after the store's end"; });
   store_->LeaseJobs("w", 1, [&](auto) {
     store_.reset();
     answered = true;

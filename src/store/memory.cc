@@ -161,8 +161,8 @@ class MemoryStore final : public job::Store, public job::DeliveryStore {
                                             static_cast<int64_t>(running_.size())});
   }
 
-  WatchHandle Watch(std::string id, std::function<void()> changed) override {
-    return watchers_.Add(std::move(id), std::move(changed));
+  WatchHandle Watch(std::string id, Watched what, std::function<void()> changed) override {
+    return watchers_.Add(std::move(id), what, std::move(changed));
   }
 
   void Publish(std::string id, job::OutputChunk chunk) override {
@@ -362,7 +362,7 @@ class MemoryStore final : public job::Store, public job::DeliveryStore {
 
   void SetStatus(Record& record, Status status) {
     record.job.status = status;
-    events_.changed.push_back(record.job.id);
+    events_.changed.push_back({record.job.id, job::IsFinal(status)});
   }
 
   void EndLease(Record& record) {

@@ -198,7 +198,7 @@ TEST_P(OutputContract, AllOutputIsToldBeforeTheEnd) {
   Watch(heard);
   int changes = 0;
   std::string at_the_change;
-  const auto watch = other().Watch("a", [&] {
+  const auto watch = other().Watch("a", job::Store::Watched::kChanges, [&] {
     ++changes;
     at_the_change = heard.out;
   });

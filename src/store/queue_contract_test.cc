@@ -200,7 +200,7 @@ TEST_P(QueueContract, CancelOfAQueuedJobIsFinalAtOnce) {
   SubmitFor("a", "a1");
   SubmitFor("a", "a2");
   int changes = 0;
-  const auto watch = store_->Watch("a1", [&] { ++changes; });
+  const auto watch = store_->Watch("a1", job::Store::Watched::kChanges, [&] { ++changes; });
   now_ += 5 * base::kMicrosecond;
   const auto cancelled = Cancel("a1");
   ASSERT_TRUE(cancelled.has_value());
@@ -238,7 +238,7 @@ TEST_P(QueueContract, CancelOfARunningJobTellsItsWorker) {
   EXPECT_EQ(Get("a1")->status, Status::kRunning);
   ASSERT_TRUE(Renew(leases[0]).has_value()) << "the mark must not end the lease";
   int changes = 0;
-  const auto watch = other().Watch("a1", [&] { ++changes; });
+  const auto watch = other().Watch("a1", job::Store::Watched::kChanges, [&] { ++changes; });
   ASSERT_TRUE(Finish(leases[0], Cancelled()).has_value());
   ASSERT_TRUE(loop_.RunUntil([&] { return changes == 1; }));
   ExpectCancelled("a1");

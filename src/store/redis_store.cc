@@ -390,7 +390,9 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
     }
     output_.LookForAll();
     Events events;
-    events.changed = watchers_.Ids();
+    for (std::string& id : watchers_.Ids()) {
+      events.changed.push_back({std::move(id)});
+    }
     events.queued = true;
     watchers_.Notify(events);
   }
@@ -398,7 +400,7 @@ class RedisStore::Impl : public std::enable_shared_from_this<RedisStore::Impl> {
   void OnMessage(const std::string& kind, const std::string& text) {
     Events events;
     if (kind == "changed") {
-      events.changed.push_back(text);
+      events.changed.push_back({text});
       // What was written before the change is told before it.
       output_.Look(text, [weak = weak_from_this(), events = std::move(events)] {
         if (const auto self = weak.lock()) {
@@ -511,8 +513,9 @@ void RedisStore::Stats(Callback<job::StoreStats> done) {
   impl_->Stats(std::move(done));
 }
 
-job::Store::WatchHandle RedisStore::Watch(std::string id, std::function<void()> changed) {
-  return impl_->watchers().Add(std::move(id), std::move(changed));
+job::Store::WatchHandle RedisStore::Watch(std::string id, Watched what,
+                                          std::function<void()> changed) {
+  return impl_->watchers().Add(std::move(id), what, std::move(changed));
 }
 
 void RedisStore::Publish(std::string id, job::OutputChunk chunk) {

@@ -50,7 +50,7 @@ class RedisStore final : public job::Store,
   void Sweep(Callback<void> done) override;
   // kUnavailable also when only messages of other nodes do not arrive.
   void Stats(Callback<job::StoreStats> done) override;
-  WatchHandle Watch(std::string id, std::function<void()> changed) override;
+  WatchHandle Watch(std::string id, Watched what, std::function<void()> changed) override;
   void Publish(std::string id, job::OutputChunk chunk) override;
   WatchHandle WatchOutput(std::string id, job::OutputPosition from,
                           OutputListener listener) override;

@@ -345,7 +345,7 @@ TEST_P(RedisStoreTest, TwoWorkersCompeteAndOneStalls) {
 TEST_P(RedisStoreTest, WaitersOnAnotherNodeHearOfChanges) {
   ASSERT_TRUE(Submit("a").has_value());
   int changes = 0;
-  const auto watch = other().Watch("a", [&] { ++changes; });
+  const auto watch = other().Watch("a", job::Store::Watched::kChanges, [&] { ++changes; });
   const job::Lease lease = LeaseOne();
   ASSERT_TRUE(loop_.RunUntil([&] { return changes == 1; }));
   ASSERT_TRUE(Finish(lease).has_value());
@@ -374,7 +374,7 @@ TEST_P(RedisStoreTest, ALostMessageIsMadeUpForAfterReconnecting) {
   const job::Lease lease = LeaseOne();
   int changes = 0;
   bool cancelled = false;
-  const auto watch = other().Watch("a", [&] { ++changes; });
+  const auto watch = other().Watch("a", job::Store::Watched::kChanges, [&] { ++changes; });
   store_->OnCancel([&](const std::string& id) { cancelled = id == "a"; });
   ASSERT_TRUE(Raw({"HSET", JobKey("a"), "cancel", "1"}).has_value());  // nobody was told
   ASSERT_TRUE(Raw({"CLIENT", "KILL", "TYPE", "pubsub"}).has_value());

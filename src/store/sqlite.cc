@@ -178,6 +178,10 @@ class SqliteStore final : public job::Store, public job::KeyStore, public job::D
           return jobs.Submit(job, durability);
         },
         std::move(done));
+    // Whoever asks for it now is answered after this one, and without waiting for the answer.
+    Events events;
+    events.queued = true;
+    watchers_.Notify(events);
   }
 
   void Sync(Callback<void> done) override {
@@ -279,8 +283,8 @@ class SqliteStore final : public job::Store, public job::KeyStore, public job::D
     });
   }
 
-  WatchHandle Watch(std::string id, std::function<void()> changed) override {
-    return watchers_.Add(std::move(id), std::move(changed));
+  WatchHandle Watch(std::string id, Watched what, std::function<void()> changed) override {
+    return watchers_.Add(std::move(id), what, std::move(changed));
   }
 
   void Publish(std::string id, job::OutputChunk chunk) override {

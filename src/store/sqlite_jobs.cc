@@ -125,7 +125,6 @@ Result<void> SqliteJobs::Submit(const job::Job& job, job::Durability durability)
   if (Result<void> done = Insert(job); !done) {
     return done;
   }
-  events_.queued = true;
   Result<void> done = TakeTurns(job.tenant);
   if (done && durability == job::Durability::kLater) {
     fresh_.insert(job.id);
@@ -285,7 +284,7 @@ Result<void> SqliteJobs::LeaseTo(const std::string& worker, job::Lease* lease) {
   fresh_.erase(job.id);
   --counts_.queued;
   ++counts_.running;
-  events_.changed.push_back(job.id);
+  events_.changed.push_back({job.id, false});
   events_.leases.emplace_back(job.id, lease->token);
   return {};
 }
@@ -293,7 +292,7 @@ Result<void> SqliteJobs::LeaseTo(const std::string& worker, job::Lease* lease) {
 Result<void> SqliteJobs::FailUnreadable(const std::string& id, std::string_view why) {
   fresh_.erase(id);
   --counts_.queued;
-  events_.changed.push_back(id);
+  events_.changed.push_back({id});
   return db_->Use("UPDATE jobs SET status = 3, finished_at = ?, error = ? WHERE id = ?")
       .Bind(clock_())
       .Bind(why)
@@ -384,7 +383,7 @@ Result<job::Job> SqliteJobs::Cancel(const std::string& id) {
     job->finished_at = clock_();
     fresh_.erase(id);
     --counts_.queued;
-    events_.changed.push_back(id);
+    events_.changed.push_back({id});
     done = db_->Use(kCancel).Bind(job->finished_at).Bind(id).Run();
     if (done) {
       done = db_->Use(kDropIdle).Bind(job->tenant).Run();
@@ -398,7 +397,7 @@ Result<job::Job> SqliteJobs::Cancel(const std::string& id) {
 
 void SqliteJobs::LeaseEnded(const std::string& id) {
   --counts_.running;
-  events_.changed.push_back(id);
+  events_.changed.push_back({id});
   events_.leases.emplace_back(id, 0);
 }
 

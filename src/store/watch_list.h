@@ -14,8 +14,13 @@ namespace store {
 
 // What a change of the store means to those who wait for it.
 struct Events {
-  std::vector<std::string> changed;  // ids of jobs whose status changed
-  std::vector<std::string> cancel;   // ids of running jobs that are to be killed
+  struct Change {
+    std::string id;
+    bool may_be_final = true;  // whether the new status may be one that stays
+  };
+
+  std::vector<Change> changed;      // jobs whose status changed
+  std::vector<std::string> cancel;  // ids of running jobs that are to be killed
   // Leases that began, with their token, and, with 0, those that ended; in order.
   std::vector<std::pair<std::string, uint64_t>> leases;
   bool queued = false;  // something may have become available to LeaseJobs
@@ -25,7 +30,8 @@ struct Events {
 // listeners may add and remove listeners. Handles may outlive the list.
 class WatchList {
  public:
-  job::Store::WatchHandle Add(std::string id, std::function<void()> changed);
+  job::Store::WatchHandle Add(std::string id, job::Store::Watched what,
+                              std::function<void()> changed);
   void OnQueued(std::function<void()> listener);
   void OnCancel(std::function<void(std::string id)> listener);
 
@@ -36,7 +42,10 @@ class WatchList {
   void Notify(const Events& events);
 
  private:
-  using Listener = std::function<void()>;
+  struct Listener {
+    job::Store::Watched what = job::Store::Watched::kChanges;
+    std::function<void()> call;
+  };
 
   Registry<Listener> listeners_;
   std::shared_ptr<Listener> queued_;

@@ -172,7 +172,7 @@ void SendOutcomes() {
   for (Sandbox& sandbox : g_pool.sandboxes()) {
     if (!g_blocked && sandbox.outcome() != nullptr &&
         Send(*sandbox.outcome(), sandbox.collected().data(), sandbox.collected().size())) {
-      sandbox.Forget();
+      sandbox.Forget(Now());
       g_pool.Answered(Now());
     }
   }
@@ -350,7 +350,7 @@ bool ProbeLimit(Probe probe, char* why, size_t why_size) {
     Turn(false);
   }
   const wire::Reply reply = *sandbox.outcome();
-  sandbox.Forget();
+  sandbox.Forget(Now());
   while (sandbox.state() != Sandbox::State::kFree) {
     Turn(false);
   }

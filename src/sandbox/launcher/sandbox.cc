@@ -31,11 +31,13 @@ constexpr int64_t kKillDeadline = 5'000 * kMs;
 // Of the trials at start: nothing else can be done meanwhile, and a slow death is no weak limit. On
 // version 1 of cgroups a move into a group holds up every fork and exit of the machine.
 constexpr int64_t kProbeKillDeadline = 40'000 * kMs;
+constexpr int64_t kKillDue = 2 * kMs;         // when the answer cannot be sent
 constexpr int64_t kPollInterval = 20 * kMs;   // of CPU time and out-of-memory counters
 constexpr int64_t kRetryInterval = 20 * kMs;  // of removing a cgroup
 constexpr int64_t kInitTasks = 1;             // pid 1 counts in the cgroup, not in the job's limit
 constexpr int64_t kZygoteMemory = 512 << 20;  // a bound for accidents: it runs nothing of a job's
 constexpr int64_t kZygoteTasks = 32;
+constexpr int64_t kSpareMemory = 64 << 20;  // is enough, whatever waits in a parked sandbox
 
 }  // namespace
 
@@ -112,6 +114,8 @@ bool Sandbox::Build(Role role, uint32_t kind, Sandbox* zygote, int64_t now) {
   cpu_before_ = 0;
   main_cpu_ = 0;
   main_rss_ = 0;
+  kill_due_ = false;
+  limits_ = {};
   build_time_ = {};
   step_since_ = now;
   tally().zygotes_started += role == Role::kZygote ? 1 : 0;
@@ -130,14 +134,26 @@ void Sandbox::Assign(Claim claim, int64_t now) {
   }
 }
 
+// Writes only what differs from what has been written to this group before.
+bool Sandbox::SetGroupLimits(const GroupLimits& limits) {
+  const bool memory = limits.memory_bytes != limits_.memory_bytes;
+  const bool tasks = limits.processes != limits_.processes;
+  limits_ = {};
+  if ((memory && !context_->cgroups.SetMemory(leaf_, limits.memory_bytes)) ||
+      (tasks && !context_->cgroups.SetTasks(leaf_, limits.processes + kInitTasks))) {
+    return false;
+  }
+  limits_ = limits;
+  return true;
+}
+
 void Sandbox::StartRun(int64_t now) {
   // Limits are written before the job has any process.
-  const wire::RunLimits& limits = claim_.run.limits;
   if (context_->cgroups.version() != 0) {
-    if (!context_->cgroups.SetMemory(leaf_, limits.memory_bytes) ||
-        !context_->cgroups.SetTasks(leaf_, limits.processes + kInitTasks)) {
+    if (!SetGroupLimits({claim_.run.limits.memory_bytes, claim_.run.limits.processes})) {
       return Fail(Step::kCgroupLimits, errno, now);
     }
+    tally().last_limits = limits_;
     context_->cgroups.ResetPeaks(leaf_);
     cpu_before_ = std::max<int64_t>(0, context_->cgroups.ReadCpuNanos(leaf_));
   }
@@ -269,7 +285,16 @@ void Sandbox::OnControl(int64_t now) {
       reply_.wall_time = std::clamp(report.at, reply_.started_at, now) - reply_.started_at;
       main_cpu_ = report.cpu_nanos;
       main_rss_ = report.max_rss_bytes;
-      KillAll(now);
+      // When pid 1, which is ours, is alone in the group, the job is over, however long it takes to
+      // end the namespace.
+      if (context_->cgroups.version() != 0 && context_->cgroups.ReadTasks(leaf_) == kInitTasks) {
+        Conclude(now);
+        state_ = State::kEnding;
+        kill_due_ = true;  // after the answer: pid 1 would take the processor from us to end
+        next_tick_ = now + kKillDue;
+      } else {
+        KillAll(now);
+      }
       break;
     case ControlType::kFailed:
       if (state_ == State::kBuilding) {
@@ -324,6 +349,9 @@ void Sandbox::Park(int64_t now) {
   next_tick_ = INT64_MAX;
   if (has_claim_) {
     StartRun(now);
+  } else if (role_ != Role::kZygote && context_->cgroups.version() != 0 &&
+             tally().last_limits.memory_bytes >= kSpareMemory) {
+    SetGroupLimits(tally().last_limits);  // when that fails it is written again by StartRun
   }
 }
 
@@ -404,13 +432,18 @@ void Sandbox::KillAll(int64_t now) {
   if (state_ == State::kEnding || state_ == State::kRemoving || state_ == State::kFree) {
     return;
   }
-  KillProcesses();
   state_ = State::kEnding;
-  deadline_ = now + (claim_.run.probe == Probe::kNone ? kKillDeadline : kProbeKillDeadline);
-  next_tick_ = deadline_;
+  Kill(now);
   if (!process_.valid() && !builder_report_.valid()) {
     OnDead(now);  // it never had a process
   }
+}
+
+void Sandbox::Kill(int64_t now) {
+  kill_due_ = false;
+  KillProcesses();
+  deadline_ = now + (claim_.run.probe == Probe::kNone ? kKillDeadline : kProbeKillDeadline);
+  next_tick_ = deadline_;
 }
 
 // Killing pid 1 kills its whole namespace, and it can be waited for only when that is empty
@@ -443,6 +476,42 @@ void Sandbox::Quarantine(Step step) {
   }
 }
 
+// Nothing of the job runs any more: measures what it has used and takes its files.
+void Sandbox::Conclude(int64_t now) {
+  linux::CgroupUsage usage;
+  const bool measured = context_->cgroups.version() != 0 && leaf_.folders[0].valid() &&
+                        context_->cgroups.Read(leaf_, &usage);
+  if (measured) {
+    reply_.cpu_time = std::max<int64_t>(0, usage.cpu_nanos - cpu_before_);
+    // Kernels before 5.19 (memory.peak) and 6.1 (pids.peak) measure no peak of the group.
+    reply_.memory_peak_bytes = usage.memory_peak_bytes > 0 ? usage.memory_peak_bytes : main_rss_;
+    reply_.processes_peak =
+        std::max<int64_t>(reply_.started_at != 0 ? 1 : 0, usage.tasks_peak - kInitTasks);
+    reply_.flags |= usage.oom_kills > 0 ? static_cast<uint32_t>(wire::kEndedMemory) : 0U;
+    reply_.flags |= usage.refused_forks > 0 ? static_cast<uint32_t>(wire::kHitProcessLimit) : 0U;
+  } else {
+    reply_.cpu_time = main_cpu_;
+    reply_.memory_peak_bytes = main_rss_;
+    reply_.processes_peak = reply_.started_at != 0 ? 1 : 0;
+  }
+  if (reply_.wall_time == 0 && reply_.started_at != 0) {
+    reply_.wall_time = now - reply_.started_at;
+  }
+  const int64_t cpu_limit = claim_.run.limits.cpu_time;
+  if (cpu_limit > 0 && reply_.cpu_time >= cpu_limit) {
+    reply_.flags |= wire::kEndedCpu;
+  }
+  constexpr uint32_t kReasons = wire::kHasStatus | wire::kEndedWall | wire::kEndedCpu |
+                                wire::kEndedMemory | wire::kEndedOutput | wire::kEndedCancel |
+                                wire::kEndedInternal;
+  if ((reply_.flags & kReasons) == 0) {
+    reply_.flags |= wire::kEndedInternal;
+    reply_.step = static_cast<uint32_t>(Step::kInitLost);
+  }
+  Collect();
+  has_reply_ = true;
+}
+
 void Sandbox::OnDead(int64_t now) {
   if (process_.valid()) {
     siginfo_t info{};
@@ -462,39 +531,8 @@ void Sandbox::OnDead(int64_t now) {
   if (state_ != State::kEnding) {
     state_ = State::kEnding;
   }
-  if (has_claim_ || claim_.id != 0) {
-    linux::CgroupUsage usage;
-    const bool measured = context_->cgroups.version() != 0 && leaf_.folders[0].valid() &&
-                          context_->cgroups.Read(leaf_, &usage);
-    if (measured) {
-      reply_.cpu_time = std::max<int64_t>(0, usage.cpu_nanos - cpu_before_);
-      // Kernels before 5.19 (memory.peak) and 6.1 (pids.peak) measure no peak of the group.
-      reply_.memory_peak_bytes = usage.memory_peak_bytes > 0 ? usage.memory_peak_bytes : main_rss_;
-      reply_.processes_peak =
-          std::max<int64_t>(reply_.started_at != 0 ? 1 : 0, usage.tasks_peak - kInitTasks);
-      reply_.flags |= usage.oom_kills > 0 ? static_cast<uint32_t>(wire::kEndedMemory) : 0U;
-      reply_.flags |= usage.refused_forks > 0 ? static_cast<uint32_t>(wire::kHitProcessLimit) : 0U;
-    } else {
-      reply_.cpu_time = main_cpu_;
-      reply_.memory_peak_bytes = main_rss_;
-      reply_.processes_peak = reply_.started_at != 0 ? 1 : 0;
-    }
-    if (reply_.wall_time == 0 && reply_.started_at != 0) {
-      reply_.wall_time = now - reply_.started_at;
-    }
-    const int64_t cpu_limit = claim_.run.limits.cpu_time;
-    if (cpu_limit > 0 && reply_.cpu_time >= cpu_limit) {
-      reply_.flags |= wire::kEndedCpu;
-    }
-    constexpr uint32_t kReasons = wire::kHasStatus | wire::kEndedWall | wire::kEndedCpu |
-                                  wire::kEndedMemory | wire::kEndedOutput | wire::kEndedCancel |
-                                  wire::kEndedInternal;
-    if ((reply_.flags & kReasons) == 0) {
-      reply_.flags |= wire::kEndedInternal;
-      reply_.step = static_cast<uint32_t>(Step::kInitLost);
-    }
-    Collect();
-    has_reply_ = true;
+  if (!has_reply_ && (has_claim_ || claim_.id != 0)) {
+    Conclude(now);
   }
   Close(&control_);
   CloseMounts();
@@ -575,7 +613,10 @@ wire::Reply Sandbox::Usage(int64_t now) {
   return usage;
 }
 
-void Sandbox::Forget() {
+void Sandbox::Forget(int64_t now) {
+  if (kill_due_) {
+    Kill(now);
+  }
   has_reply_ = false;
   has_claim_ = false;
   claim_ = {};
@@ -632,6 +673,9 @@ void Sandbox::OnTick(int64_t now) {
       next_tick_ = std::min(deadline_, now + kPollInterval);
       break;
     case State::kEnding:
+      if (kill_due_) {
+        return Kill(now);
+      }
       KillProcesses();
       Quarantine(Step::kKillAll);
       next_tick_ = now + kKillDeadline;

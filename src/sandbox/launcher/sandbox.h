@@ -24,6 +24,12 @@ struct Claim {
   int fd_count = 0;
 };
 
+// The limits of a control group that each job brings; 0: none has been written.
+struct GroupLimits {
+  int64_t memory_bytes = 0;
+  int64_t processes = 0;
+};
+
 // What sandboxes of one kind have been through, for wire::PoolKind.
 struct Tally {
   uint64_t built = 0;
@@ -31,6 +37,7 @@ struct Tally {
   std::array<int64_t, wire::kBuildSteps> build_time{};
   uint64_t zygotes_started = 0;
   uint64_t forks = 0;
+  GroupLimits last_limits;  // of the last run: the next mostly has the same
 };
 
 // By kind: plain ones, then those of each warm program.
@@ -93,9 +100,9 @@ class Sandbox {
   // Deadlines and polled limits.
   void OnTick(int64_t now);
 
-  // Not null once the job's outcome is known and every process is dead; also, as an internal error,
-  // when they have not died within 5 s of being killed. The slot is used again only after Forget.
-  // The collected files go with it.
+  // Not null once the job's outcome is known and every process of it is dead; also, as an internal
+  // error, when they have not died within 5 s of being killed. The slot is used again only after
+  // Forget. The collected files go with it.
   const wire::Reply* outcome() const { return has_reply_ ? &reply_ : nullptr; }
 
   // True when what the running program uses is to be told; until Usage has been called.
@@ -107,7 +114,7 @@ class Sandbox {
   const std::array<base::UniqueFd, wire::kMaxCollect>& collected() const { return collected_; }
 
   // The outcome has been sent.
-  void Forget();
+  void Forget(int64_t now);
 
   State state() const { return state_; }
 
@@ -152,10 +159,13 @@ class Sandbox {
   void OnReady(base::UniqueFd* fds, int fd_count, int64_t now);
   void Park(int64_t now);
   bool AskForFork(const base::UniqueFd* fds, int fd_count);
+  void Conclude(int64_t now);
   void OnDead(int64_t now);
   void StartRun(int64_t now);
   void Fail(wire::Step step, int error, int64_t now);
+  bool SetGroupLimits(const GroupLimits& limits);
   void KillAll(int64_t now);
+  void Kill(int64_t now);
   void KillProcesses();
   void Quarantine(wire::Step step);
   void CloseMounts();
@@ -182,6 +192,7 @@ class Sandbox {
   bool has_claim_ = false;
   bool has_reply_ = false;
   bool build_failed_ = false;
+  bool kill_due_ = false;  // the outcome is known, and pid 1 is yet to be killed
   bool quarantined_ = false;
   Claim claim_;
   pid_t builder_ = -1;
@@ -191,6 +202,7 @@ class Sandbox {
   base::UniqueFd box_;
   base::UniqueFd mounts_;  // the mount namespace: its end takes long, and need not be waited for
   linux::CgroupLeaf leaf_;
+  GroupLimits limits_;  // that leaf_ has
   wire::Reply reply_{};
   std::array<base::UniqueFd, wire::kMaxCollect> collected_;
   int64_t step_since_ = 0;  // of building

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <initializer_list>
 
@@ -92,6 +94,19 @@ def make(sys, gc, atexit, weakref, preloaded):
     return silent_end
 )python";
 
+// A little of everything that programs do.
+constexpr char kRehearsal[] = R"python(
+def twice(number):
+    return number + number
+words = {str(number): [twice(number)] for number in range(3)}
+for word, numbers in words.items():
+    text = f"{word} {numbers[0]:>3}" + "%d" % len(numbers)
+try:
+    raise ValueError(text)
+except ValueError as error:
+    text = error.args
+)python";
+
 // Of CPython's interface; all but the first in the stable part.
 struct Api {
   int (*finalize)() = nullptr;
@@ -162,6 +177,7 @@ enum Held { kSilentEnd, kProfile, kTrace, kSys, kGc, kAtexit, kWeakref, kBuiltin
 
 Api g_api;
 void* g_held[kHeld] = {};
+bool g_replaced = false;
 bool g_foreign = false;  // more was loaded ahead than modules of Python's own
 unsigned char g_original[sizeof(kJump)];
 
@@ -211,8 +227,18 @@ int FlushStreams() {
   return status;
 }
 
+// What C libraries have registered for the end writes to memory that nobody reads any more.
+void EndAtOnce(int status, void*) {
+  std::fflush(nullptr);
+  ::_exit(status);
+}
+
 int Finalize() {
   if (EndsSilently()) {
+    // By way of ctypes a program can register functions, too.
+    if (g_api.item(g_api.modules(), "_ctypes") == nullptr) {
+      ::on_exit(EndAtOnce, nullptr);
+    }
     return FlushStreams();
   }
   // Nothing is to outlive the interpreter for our sake: a stream is flushed when it dies. What
@@ -264,7 +290,24 @@ bool ReplaceFinalize(const char* preloaded) {
   int (*const ours)() = Finalize;
   std::memcpy(jump + kAddress, &ours, sizeof(ours));
   std::memcpy(g_original, reinterpret_cast<const void*>(g_api.finalize), sizeof(g_original));
-  return Overwrite(jump);
+  g_replaced = Overwrite(jump);
+  return g_replaced;
+}
+
+void Rehearse() {
+  if (!g_replaced) {
+    return;
+  }
+  void* const names = g_api.new_dict();
+  void* const done = g_api.call(g_held[kBuiltins], "exec", "sO", kRehearsal, names);
+  for (void* const held : {names, done}) {
+    if (held != nullptr) {
+      g_api.release(held);
+    } else {
+      g_api.clear();
+    }
+  }
+  EndsSilently();
 }
 
 }  // namespace sandbox::warm

@@ -13,4 +13,9 @@ namespace sandbox::warm {
 // end as always. `preloaded`: the modules that were loaded ahead, with commas between.
 bool ReplaceFinalize(const char* preloaded);
 
+// In a child that waits for its job, likewise: does once what a small program's run and end do, so
+// that the memory for it is the child's own when the job comes. Does nothing when ReplaceFinalize
+// has not.
+void Rehearse();
+
 }  // namespace sandbox::warm

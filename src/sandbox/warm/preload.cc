@@ -146,6 +146,7 @@ struct Python {
     if (found()) {
       after_fork();
       Reseed();
+      sandbox::warm::Rehearse();
       release(state);
     }
   }
