@@ -451,9 +451,13 @@ class SqliteStore final : public job::Store, public job::KeyStore, public job::D
     }
     post_([this, alive = std::weak_ptr<bool>(alive_),
            reads = std::make_shared<std::vector<Read>>(std::move(batch))] {
-      if (!alive.expired()) {
-        reads_ -= reads->size();
+      if (alive.expired()) {
+        return;
       }
+      reads_ -= reads->size();
+      // What this thread has posted may come after what others have: a watcher that came before the
+      // call is told first.
+      output_.Deliver();
       for (const Read& read : *reads) {
         if (alive.expired()) {
           return;
