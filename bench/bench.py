@@ -188,10 +188,12 @@ def until_ready(client, deadline=60):
     end = time.monotonic() + deadline
     while True:
         values = metrics(client)
+        forked = {labels["kind"] for name, labels, value in values
+                  if name == "sandbox_zygotes_started_total" and value}
         building = [value for name, labels, value in values
                     if name == "sandbox_pool" and labels["state"] == "building"]
         serving = [value for name, labels, value in values
-                   if name == "sandbox_zygotes" and labels["kind"] != "plain"]
+                   if name == "sandbox_zygotes" and labels["kind"] in forked]
         if building and not any(building) and all(serving):
             return
         if time.monotonic() > end:

@@ -432,13 +432,14 @@ std::vector<Variable> Variables(const Environment& environment) {
        "limited to SANDBOX_MAX_CPU_TIME",
        Duration(&Config::session_timeout, base::kSecond, 24 * base::kHour)},
       {"SANDBOX_WARM_START", "on", nullptr,
-       "on: interpreters are started ahead and forked for each job (docs/languages.md); off; or "
+       "on: interpreters are started ahead, and forked or claimed by jobs (docs/languages.md); "
+       "off; or "
        "the "
        "languages for which they are, separated by commas (native backend)",
        ReadWarmStart},
       {"SANDBOX_WARM_SANDBOXES", "0", nullptr,
        "Sandboxes kept ready for each language that is started ahead; 0: two more than "
-       "SANDBOX_SLOTS",
+       "SANDBOX_SLOTS. At most 128 for all of them",
        Integer(&Config::warm_park, 0, 32)},
       {"SANDBOX_WARM_JOBS", "1000", nullptr,
        "Jobs that are forked from one start of an interpreter before it is started anew; they "

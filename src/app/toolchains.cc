@@ -70,7 +70,8 @@ base::Result<void> ChooseWarm(const Config& config, const language::Registry& la
                         std::find(chosen.begin(), chosen.end(), language.id) != chosen.end();
     if (wanted && language.run.warm && language.available) {
       const std::vector<std::string> argv = language::StepArgv(language.run, language.source, {});
-      native->warm.push_back({language.source, argv, language.run.env, {}, {}, language.id});
+      native->warm.push_back(
+          {language.source, argv, language.run.env, {}, {}, language.id, language.run.fork});
       std::vector<std::string> loaded;
       for (size_t i = 0; i < language.run.preload.size(); ++i) {
         const std::vector<std::string>& modules = language.run.preload[i];

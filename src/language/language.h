@@ -22,6 +22,7 @@ struct Step {
   int64_t memory_bytes = 0;  // 0: the service's default; else at least this much
   int64_t processes = 0;     // likewise
   bool warm = false;         // run: may be started ahead, up to the opening of the source
+  bool fork = true;          // with warm: one start serves many jobs
   // run: sets of modules of Python's to load ahead; after Detect those that are there.
   std::vector<std::vector<std::string>> preload;
 };

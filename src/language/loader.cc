@@ -134,10 +134,10 @@ class Table {
     return value->get();
   }
 
-  bool Flag(const char* key) {
+  bool Flag(const char* key, bool absent = false) {
     const toml::node* node = Find(key, false);
     if (node == nullptr) {
-      return false;
+      return absent;
     }
     const toml::value<bool>* value = node->as_boolean();
     if (value == nullptr) {
@@ -242,9 +242,13 @@ Step ReadStep(Table& table, bool compile) {
     }
   } else {
     step.warm = table.Flag("warm");
+    step.fork = table.Flag("fork", true);
+    if (!step.fork && !step.warm) {
+      table.FailAt("fork", "needs 'warm'");
+    }
     step.preload = table.StringLists("preload");
-    if (!step.preload.empty() && !step.warm) {
-      table.FailAt("preload", "needs 'warm'");
+    if (!step.preload.empty() && !(step.warm && step.fork)) {
+      table.FailAt("preload", "needs 'warm', and 'fork'");
     }
     for (const std::vector<std::string>& modules : step.preload) {
       if (modules.empty() || !std::all_of(modules.begin(), modules.end(), IsModule)) {

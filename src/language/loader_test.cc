@@ -131,6 +131,13 @@ TEST(ParseLanguage, OnlyAnInterpreterStartsWarm) {
   EXPECT_EQ(preload("[[\"json\"], []]\n"), "x:14: 'run.preload' must be names of modules");
   EXPECT_EQ(preload("[\"a,b\"]\n"), "x:14: 'run.preload' must be names of modules");
   EXPECT_EQ(preload("\"json\"\n"), "x:14: 'run.preload' must be a list of strings");
+  EXPECT_TRUE(loaded->language.run.fork);
+  const auto own =
+      ParseLanguage(Replace(interpreted, "warm = true\n", "warm = true\nfork = false\n"), "x");
+  ASSERT_TRUE(own) << own.error().message;
+  EXPECT_FALSE(own->language.run.fork);
+  EXPECT_EQ(preload("[\"json\"]\nfork = false\n"), "x:14: 'run.preload' needs 'warm', and 'fork'");
+  EXPECT_EQ(ErrorOf("[run]\n", "[run]\nfork = false\n"), "x.toml:20: 'run.fork' needs 'warm'");
   EXPECT_EQ(ErrorOf("[run]\n", "[run]\nwarm = \"yes\"\n"),
             "x.toml:20: 'run.warm' must be true or false");
   EXPECT_EQ(ErrorOf("[compile]\n", "[compile]\nwarm = true\n"),

@@ -124,6 +124,11 @@ bool LooksLikeArchive(const std::string& content) {
   return content.find("PK\x05\x06") != std::string::npos;
 }
 
+// Node.js has looked for this before it opens the source; it tells how that is to be read.
+bool IsPackage(const InputFile& file) {
+  return file.path == "package.json";
+}
+
 bool Contains(const std::vector<std::string>& modules, std::string_view name) {
   return std::find(modules.begin(), modules.end(), name) != modules.end();
 }
@@ -158,25 +163,34 @@ bool IsModule(const std::string& path, const std::vector<std::string>& modules) 
 }
 
 // A process that was forked ahead holds about this much already, and memory for a job that has less
-// is counted from its first page.
-constexpr int64_t kLeastWarmMemory = 32 << 20;
+// is counted from its first page. One that was started ahead holds all that its start takes,
+// threads too.
+constexpr int64_t kLeastForkedMemory = 32 << 20;
+constexpr int64_t kLeastStartedMemory = 128 << 20;
+constexpr int64_t kLeastStartedProcesses = 16;
+
+bool HasRoom(const Limits& limits, const WarmProgram& program) {
+  return program.forks ? limits.memory_bytes >= kLeastForkedMemory
+                       : limits.memory_bytes >= kLeastStartedMemory &&
+                             limits.processes >= kLeastStartedProcesses;
+}
 
 // 1 + the number of the warm program that the run may start in, 0 for none.
 uint32_t WarmNumber(const Spec& spec, const std::vector<WarmProgram>& programs) {
   uint32_t number = 0;
-  // What is started ahead has looked at its stdin, which was a file.
-  for (size_t i = 0; i < programs.size() && !spec.live_input; ++i) {
+  for (size_t i = 0; i < programs.size() && !spec.terminal; ++i) {
     const WarmProgram& program = programs[i];
+    // Python has looked at its stdin, which was a file.
+    const bool fits = !(spec.live_input && program.forks) && HasRoom(spec.limits, program);
     const auto is_source = [&](const InputFile& file) {
       return file.path == program.source && file.fd == nullptr && !LooksLikeArchive(file.content) &&
              (program.imports.empty() || ImportsAny(file.content, program.imports));
     };
     const auto shadows = [&](const InputFile& file) {
-      return IsModule(file.path, program.preload);
+      return IsModule(file.path, program.preload) || (!program.forks && IsPackage(file));
     };
-    if (spec.profile == Profile::kRun && spec.limits.memory_bytes >= kLeastWarmMemory &&
-        spec.argv == program.argv && spec.env == program.env &&
-        std::any_of(spec.files.begin(), spec.files.end(), is_source) &&
+    if (spec.profile == Profile::kRun && fits && spec.argv == program.argv &&
+        spec.env == program.env && std::any_of(spec.files.begin(), spec.files.end(), is_source) &&
         std::none_of(spec.files.begin(), spec.files.end(), shadows)) {
       number = static_cast<uint32_t>(i) + 1;
     }
@@ -307,7 +321,8 @@ Result<std::vector<UniqueFd>> EncodeWarm(const NativeOptions& options, wire::Set
     return base::InvalidArgument("more than " + std::to_string(setup->warm_sources.size()) +
                                  " programs to start ahead");
   }
-  setup->warm_park = options.warm_park;
+  const auto programs = static_cast<uint32_t>(std::max<size_t>(1, options.warm.size()));
+  setup->warm_park = std::min(options.warm_park, wire::kMaxSandboxes / (2 * programs));
   setup->warm_jobs = options.warm_jobs;
   std::vector<UniqueFd> payloads;
   for (const WarmProgram& program : options.warm) {
@@ -324,6 +339,7 @@ Result<std::vector<UniqueFd>> EncodeWarm(const NativeOptions& options, wire::Set
         !CopyName(preload, &setup->warm_preloads[number])) {
       return base::InvalidArgument("the source of a warm program or its modules are too long");
     }
+    setup->warm_forks[number] = program.forks ? 1 : 0;
     UniqueFd& fd = payloads.emplace_back(Memfd("payload"));
     if (!fd.valid() || !linux::WriteAll(fd.get(), payload.bytes().data(), payload.bytes().size()) ||
         !Seal(fd)) {

@@ -32,6 +32,8 @@ struct WarmProgram {
   // last one that fits serves a job.
   std::vector<std::string> imports;
   std::string name = {};  // in metrics
+  // False: each job has a process that was started for it alone, kept ready while such jobs come.
+  bool forks = true;
 };
 
 struct NativeOptions {

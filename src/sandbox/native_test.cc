@@ -398,6 +398,8 @@ TEST_F(NativeTest, WarmProgramsThatDoNotComeUpCostNothing) {
   std::vector<WarmProgram> warm;
   for (const auto& command : commands) {
     warm.push_back({"main", command, {}, {}, {}});
+    warm.push_back(warm.back());
+    warm.back().forks = false;
   }
   Start(warm);
   for (int i = 0; i < 3; ++i) {
@@ -430,12 +432,12 @@ TEST_F(NativeTest, MetricsAreBroughtUpToDateForAllWhoAsk) {
 TEST_F(NativeTest, MoreWarmProgramsThanThereCanBeAreRefused) {
   NativeOptions options;
   options.launcher = LAUNCHER_PATH;
-  options.warm.resize(5, {"main", {"/bin/true"}, {}, {}, {}});
+  options.warm.resize(7, {"main", {"/bin/true"}, {}, {}, {}});
   auto filters = CompileFilters(std::string(SOURCE_DIR) + "/config/seccomp");
   ASSERT_TRUE(filters) << filters.error().message;
   const auto launcher = StartLauncher(options, *filters);
   ASSERT_FALSE(launcher);
-  EXPECT_EQ(launcher.error().message, "more than 4 programs to start ahead");
+  EXPECT_EQ(launcher.error().message, "more than 6 programs to start ahead");
 }
 
 TEST_F(NativeTest, ManyAtOnceAllAnswer) {

@@ -20,7 +20,7 @@
 //   launcher -> sandboxd   PoolReport, the answer to kPool
 namespace sandbox::wire {
 
-inline constexpr uint32_t kVersion = 6;
+inline constexpr uint32_t kVersion = 7;
 inline constexpr int kMaxFds = 32;      // of one message; the kernel allows SCM_MAX_FD, 253
 inline constexpr int kFixedRunFds = 4;  // payload, stdin, stdout, stderr
 inline constexpr int kMaxFileFds = kMaxFds - kFixedRunFds;
@@ -28,7 +28,7 @@ inline constexpr int kMaxCollect = 32;  // sandbox/outputs.h
 inline constexpr int kMaxName = 256;    // a path with its final NUL
 inline constexpr int kMaxMounts = 16;
 inline constexpr int kMaxSandboxes = 256;         // at once
-inline constexpr int kMaxWarm = 4;                // programs that are started ahead
+inline constexpr int kMaxWarm = 6;                // programs that are started ahead
 inline constexpr int kMaxZygotes = 2 * kMaxWarm;  // of each: the one that serves, and the next
 // Host ids: two for each sandbox and for each zygote.
 inline constexpr uint32_t kHostIds = 2 * (kMaxSandboxes + kMaxZygotes);
@@ -66,12 +66,15 @@ struct Setup {
   uint32_t mount_count;
   uint32_t cpus;  // processors' worth of time for each sandbox, 0: not bounded
   uint32_t warm_count;
-  uint32_t warm_park;  // sandboxes kept ready for each warm program, its process in them
+  uint32_t warm_park;  // sandboxes kept ready for each warm program, its process in them; of one
+                       // that is not forked while it is in use
   uint32_t warm_jobs;  // a zygote is replaced after so many
   uint32_t unused;
   // Programs that are started ahead, as far as to the opening of this file of the work folder: the
   // job's source. Their payloads hold argv and environment and no file.
   std::array<Name, kMaxWarm> warm_sources;
+  // 1: one start is forked for each job. 0: each job has a start of its own, in its sandbox.
+  std::array<uint32_t, kMaxWarm> warm_forks;
   std::array<Words, kMaxWarm> warm_preloads;  // modules that such a program loads ahead, too
   std::array<Mount, kMaxMounts> mounts;       // read-only folders of the operator
   Name root;  // where /usr, /bin and the like come from; empty: the machine's own
@@ -194,7 +197,7 @@ enum class Found : uint32_t { kParked = 0, kBuilding = 1, kNone = 2 };
 inline constexpr int kFounds = 3;
 
 // The parts of building a sandbox: its control group and pid 1 in its namespaces, the file system
-// view, and the fork of a zygote where there is one.
+// view, and the fork of a zygote, or the program's own start, where it is warm.
 enum class BuildStep : uint32_t { kProcess = 0, kView = 1, kFork = 2 };
 inline constexpr int kBuildSteps = 3;
 

@@ -21,7 +21,7 @@ from contract import REPOSITORY
 from service import BUILD, SANDBOXD, Service, eventually
 
 SLOTS = 3
-UIDS = range(1879048192, 1879048192 + 528)  # wire::kHostIds: two for each sandbox and zygote
+UIDS = range(1879048192, 1879048192 + 536)  # wire::kHostIds: two for each sandbox and zygote
 CONTROLLERS = ("memory", "pids", "cpu", "cpuacct")
 # Where a sandbox is put together, before it is moved to its own root.
 SANDBOX_MOUNTS = tuple(f"/tmp/{name}" for name in ("box", "tmp", "dev", "proc", "usr", "etc", "cache"))

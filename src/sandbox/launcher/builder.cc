@@ -68,7 +68,7 @@ void Sandbox::BuilderMain(int control, int report_fd) {
       args.cgroup = static_cast<uint64_t>(leaf.folders[0].get());
     }
   }
-  if (role_ == Role::kWarm &&
+  if (zygote_ != nullptr &&
       ((context.root &&
         !ActFor(context.setup.uid_base + 2 * static_cast<unsigned>(zygote_->index_))) ||
        ::setns(zygote_->user_namespace_.get(), CLONE_NEWUSER) != 0)) {
@@ -84,7 +84,11 @@ void Sandbox::BuilderMain(int control, int report_fd) {
     if (role_ == Role::kZygote) {
       ZygoteMain(context, control, kind_, first);
     }
-    InitMain(context, control, role_ == Role::kWarm);
+    InitMain(context, control,
+             role_ != Role::kWarm ? Ahead::kNothing
+             : zygote_ != nullptr ? Ahead::kFork
+                                  : Ahead::kStart,
+             kind_);
   }
   char path[64];
   const auto write = [&](const char* file, const char* text) {

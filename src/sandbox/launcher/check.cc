@@ -84,7 +84,8 @@ bool CheckSetup(const wire::Setup& setup, int fd_count) {
   bool ok = setup.version == wire::kVersion && setup.warm_count <= wire::kMaxWarm &&
             fd_count == wire::kPolicies + static_cast<int>(setup.warm_count) &&
             setup.mount_count <= wire::kMaxMounts && setup.park <= wire::kMaxSandboxes / 2 &&
-            setup.warm_park <= wire::kMaxSandboxes / (2 * wire::kMaxWarm) &&
+            setup.warm_park <= wire::kMaxSandboxes &&
+            2 * setup.warm_count * setup.warm_park <= wire::kMaxSandboxes &&
             setup.min_isolation <= static_cast<uint32_t>(wire::Isolation::kFull) &&
             setup.uid_base >= kMinUid && setup.uid_base < 0xFFFFFFFF - wire::kHostIds &&
             setup.cpus <= kMaxCpus &&
@@ -97,7 +98,8 @@ bool CheckSetup(const wire::Setup& setup, int fd_count) {
   for (uint32_t i = 0; ok && i < setup.warm_count; ++i) {
     const wire::Name& source = setup.warm_sources[i];
     ok = EndsWithNul(source) && source[0] != '\0' && source[0] != '.' &&
-         std::strchr(source.data(), '/') == nullptr && AreModules(setup.warm_preloads[i]);
+         std::strchr(source.data(), '/') == nullptr && AreModules(setup.warm_preloads[i]) &&
+         setup.warm_forks[i] <= 1;
   }
   return ok && EndsWithNul(setup.root) && (setup.root[0] == '/' || setup.root[0] == '\0');
 }

@@ -42,11 +42,11 @@ struct Context {
 
 // Between the launcher and pid 1 of one sandbox, over a SOCK_SEQPACKET pair.
 enum class ControlType : uint32_t {
-  kGo = 1,  // launcher -> init: the id maps are written; to a zygote with its payload
+  kGo = 1,  // launcher -> init: the id maps are written; with the payload of what it is to start
   kReady,   // init -> launcher, with an O_PATH descriptor of /box and the mount namespace: parked,
            // or ready for a fork of a zygote, with its link and all namespaces. From a zygote, with
            // its user namespace
-  kWarm,     // init -> launcher: parked, with a fork of a zygote in it; from a zygote: it serves
+  kWarm,     // init -> launcher: parked, with the program's process; from a zygote: it serves
   kRun,      // launcher -> init, with the descriptors of a Request kRun
   kSignal,   // launcher -> init: for the program's process group
   kStarted,  // init -> launcher: the program's exec succeeded
@@ -83,9 +83,12 @@ struct ControlReport {
   int64_t max_rss_bytes;
 };
 
-// Pid 1 of a sandbox; runs in the child of clone3 and never returns. `warm`: its program is forked
-// from a zygote.
-[[noreturn]] void InitMain(const Context& context, int control, bool warm);
+// What becomes the program of a sandbox before a job claims it: nothing, a fork of a zygote, or a
+// start of warm program number `kind` (ahead.h).
+enum class Ahead : uint32_t { kNothing = 0, kFork, kStart };
+
+// Pid 1 of a sandbox; runs in the child of clone3 and never returns.
+[[noreturn]] void InitMain(const Context& context, int control, Ahead ahead, uint32_t kind);
 
 // The first process of the zygote of warm program number `kind`, likewise. `id` is its user and
 // group.
@@ -93,11 +96,13 @@ struct ControlReport {
 
 struct View {
   uid_t owner = kJobUid;  // of the work folder
-  bool zygote = false;    // no proc, and programs load kPreloadPath
+  bool zygote = false;    // no proc
+  bool preload = false;   // programs load kPreloadPath
 };
 
-// Where the view of a zygote holds preload.cc, linked.
+// Where a view in which programs are started ahead holds what they load, ../warm, linked.
 inline constexpr char kPreloadPath[] = "/tmp/sandbox-warm.so";
+inline constexpr char kPreloadListPath[] = "/etc/ld.so.preload";
 inline constexpr char kPreloadList[] = "/tmp/sandbox-warm.so\n";  // ld.so(8): /etc/ld.so.preload
 
 // Builds the file system view of the sandbox and enters it. False with errno; *step says where.
@@ -118,8 +123,8 @@ int ViewMain(Context* context, int argc, char** argv);
 bool WriteOwnIdMaps(pid_t pid);
 
 // The program's side of the fork in pid 1: confines itself and execs, but not before `link`, a
-// socket to pid 1 that closes on exec, has said that pid 1 is confined. Reports a failing step
-// through it. Never returns.
+// socket to pid 1, has said that pid 1 is confined. It closes on exec, unless the program is
+// started ahead. Reports a failing step through it. Never returns.
 struct JobStart {
   const Context* context;
   const ControlRun* run;

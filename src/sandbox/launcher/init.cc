@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -22,6 +23,7 @@
 #include "linux/confine.h"
 #include "linux/message.h"
 #include "linux/syscall.h"
+#include "sandbox/launcher/ahead.h"
 #include "sandbox/launcher/context.h"
 #include "sandbox/launcher/zygote.h"
 
@@ -73,9 +75,9 @@ bool OpenNamespaces(bool cgroups, int* fds) {
   return true;
 }
 
-// Everything up to the parked state, but for the fork of a zygote: to that, `link`, when it is not
-// null, becomes our end of the link.
-void Prepare(const Context& context, int control, int* link) {
+// Everything up to the parked state, but for the program's process. `link` becomes our end of the
+// link to the fork of a zygote, `payload` the command of what is to be started here.
+void Prepare(const Context& context, int control, Ahead ahead, int* link, int* payload) {
   const auto check = [&](bool ok, const Step& step) {  // by reference: `ok` may set it
     if (!ok) {
       Fail(control, step, errno);
@@ -92,9 +94,10 @@ void Prepare(const Context& context, int control, int* link) {
   int fds[linux::kMaxMessageFds];
   int fd_count = 0;
   if (linux::ReceiveMessage(control, &go, sizeof(go), fds, &fd_count) != sizeof(go) ||
-      go != ControlType::kGo) {
+      go != ControlType::kGo || fd_count != (ahead == Ahead::kStart ? 1 : 0)) {
     ::_exit(1);  // the launcher is gone, or gave up on this sandbox
   }
+  *payload = fd_count == 1 ? fds[0] : -1;
   Step step = Step::kNone;
   check(OpenSources(context, &step), step);
   if (context.root) {
@@ -113,7 +116,7 @@ void Prepare(const Context& context, int control, int* link) {
   // as if it did not exist.
   int given[2 + kJobNamespaces.size()] = {};
   int count = 2;
-  if (link == nullptr) {
+  if (ahead != Ahead::kFork) {
     given[1] = ::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     check(given[1] >= 0, Step::kBoxFd);
   } else {
@@ -126,7 +129,9 @@ void Prepare(const Context& context, int control, int* link) {
     given[1] = ends[1];
     count = 2 + NamespaceCount(cgroups);
   }
-  check(BuildRoot(context, View{}, &step), step);
+  View view;
+  view.preload = ahead == Ahead::kStart;
+  check(BuildRoot(context, view, &step), step);
   given[0] = ::open("/box", O_PATH | O_DIRECTORY | O_CLOEXEC);
   check(given[0] >= 0, Step::kBoxFd);
   check(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, Step::kBoxFd);
@@ -139,8 +144,8 @@ void Prepare(const Context& context, int control, int* link) {
   }
 }
 
-// Waits for the zygote's fork; returns its pid. Ends with the launcher.
-pid_t AwaitFork(int control, int link) {
+// Waits until the program's process waits for its job; returns its pid. Ends with the launcher.
+pid_t AwaitWaiting(int control, int link) {
   pollfd polled[2] = {{link, POLLIN, 0}, {control, 0, 0}};
   while (::poll(polled, 2, -1) < 0 && errno == EINTR) {
   }
@@ -148,17 +153,47 @@ pid_t AwaitFork(int control, int link) {
   if (polled[1].revents != 0) {
     ::_exit(1);
   }
-  if (::read(link, &report, sizeof(report)) != sizeof(report)) {
+  const ssize_t n = ::read(link, &report, sizeof(report));
+  if (n >= static_cast<ssize_t>(sizeof(StepError)) && report.step != Step::kNone) {
+    Fail(control, report.step, report.error);
+  }
+  if (n != sizeof(report)) {
     Fail(control, Step::kWarmFork, EPIPE);
   }
-  if (report.step != Step::kNone) {
-    Fail(control, report.step, report.error);
+  return report.pid;
+}
+
+// From a prepared sandbox to one that is parked with its program's process; returns its pid.
+pid_t PrepareProgram(const Context& context, int control, Ahead ahead, uint32_t kind, int payload,
+                     int* link) {
+  pid_t pid = -1;
+  if (ahead == Ahead::kStart) {
+    Step step = Step::kNone;
+    pid = StartAhead(context, kind, payload, link, &step);
+    if (pid < 0) {
+      Fail(control, step, errno);
+    }
+    AwaitWaiting(control, *link);
+    if (!RemoveAhead(context, kind)) {
+      Fail(control, Step::kWarmStart, errno);
+    }
+  } else {
+    pid = AwaitWaiting(control, *link);
   }
   ControlReport warm{};
   warm.type = ControlType::kWarm;
   warm.at = Now();
   Report(control, warm);
-  return report.pid;
+  return pid;
+}
+
+// What a process has used so far, in nanoseconds.
+int64_t CpuOf(pid_t pid) {
+  clockid_t clock = 0;
+  timespec used{};
+  return ::clock_getcpuclockid(pid, &clock) == 0 && ::clock_gettime(clock, &used) == 0
+             ? int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec
+             : 0;
 }
 
 // Waits for the job, or for the end of the launcher or of the fork, and ends with either.
@@ -178,8 +213,8 @@ bool Resize(const char* path, int64_t bytes) {
 }
 
 // Reaps until the main process has ended, and passes signals on. Orphans of the program are reaped
-// on the way.
-void Supervise(int control, pid_t main_process, int signals) {
+// on the way. `cpu_before`: what that process had used before it was the job's.
+void Supervise(int control, pid_t main_process, int64_t cpu_before, int signals) {
   pollfd polled[2] = {{control, POLLIN, 0}, {signals, POLLIN, 0}};
   for (;;) {  // reaps first: what was forked ahead may have ended before its signals were taken
     int status = 0;
@@ -193,7 +228,8 @@ void Supervise(int control, pid_t main_process, int signals) {
         report.at = Now();
         report.cpu_nanos =
             (int64_t{usage.ru_utime.tv_sec} + usage.ru_stime.tv_sec) * 1'000'000'000 +
-            (int64_t{usage.ru_utime.tv_usec} + usage.ru_stime.tv_usec) * 1000;
+            (int64_t{usage.ru_utime.tv_usec} + usage.ru_stime.tv_usec) * 1000 - cpu_before;
+        report.cpu_nanos = std::max<int64_t>(0, report.cpu_nanos);
         report.max_rss_bytes = int64_t{usage.ru_maxrss} * 1024;
         Report(control, report);
       }
@@ -217,14 +253,17 @@ void Supervise(int control, pid_t main_process, int signals) {
 
 }  // namespace
 
-void InitMain(const Context& context, int control, bool warm) {
+void InitMain(const Context& context, int control, Ahead ahead, uint32_t kind) {
+  const bool warm = ahead != Ahead::kNothing;
   int link[2] = {-1, -1};
+  int payload = -1;
   pid_t pid = -1;
-  Prepare(context, control, warm ? &link[0] : nullptr);
+  Prepare(context, control, ahead, &link[0], &payload);
   if (warm) {
-    pid = AwaitFork(control, link[0]);
+    pid = PrepareProgram(context, control, ahead, kind, payload, &link[0]);
     AwaitClaim(control, link[0]);
   }
+  const int64_t cpu_before = warm ? CpuOf(pid) : 0;
 
   ControlRun run{};
   int fds[linux::kMaxMessageFds];
@@ -267,7 +306,7 @@ void InitMain(const Context& context, int control, bool warm) {
   const int signals = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
   check(signals >= 0, Step::kJobFork);
   if (warm) {
-    const ForkStart start{run.limits};
+    const ForkStart start{run.limits, context.isolation != wire::Isolation::kNoCgroup ? 1U : 0U, 0};
     check(linux::SendMessage(link[0], &start, sizeof(start), fds + 1, 3), Step::kWarmFork);
   } else {
     check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) == 0, Step::kJobFork);
@@ -310,7 +349,7 @@ void InitMain(const Context& context, int control, bool warm) {
   started.type = ControlType::kStarted;
   started.at = Now();
   Report(control, started);
-  Supervise(control, pid, signals);
+  Supervise(control, pid, cpu_before, signals);
   ::_exit(0);
 }
 

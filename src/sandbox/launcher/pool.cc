@@ -31,6 +31,10 @@ constexpr int64_t kAnswering = 4'000'000;
 // for the kernel more than for a processor.
 constexpr int64_t kBusy = 2 * kSecond;
 
+// A program that is not forked is kept ready so long after a job that asked for it: each of these
+// processes holds memory of its own.
+constexpr int64_t kInUse = 60 * kSecond;
+
 // Closes what it is sent, and does nothing else: the helper that unmounts dead sandboxes while the
 // launcher goes on. Ends with the launcher.
 [[noreturn]] void CloserMain(int socket) {
@@ -153,6 +157,23 @@ void Pool::TendZygotes(uint32_t kind, int64_t now) {
   }
 }
 
+// What was started ahead for one job each: a failure ends all tries for a while.
+void Pool::TendStarts(uint32_t kind, int64_t now) {
+  Warm& warm = warm_[kind];
+  for (Sandbox& sandbox : sandboxes()) {
+    if (sandbox.TakeStartFailed(kind)) {
+      if (now >= warm.next_try) {
+        warm.next_try = now + std::min(kMaxPause, kSecond << std::min(warm.failures, 10U));
+        ++warm.failures;
+      }
+      warm.started = false;
+    } else if (sandbox.state() == State::kParked && IsSpare(sandbox, Role::kWarm, kind)) {
+      warm.started = true;
+      warm.failures = 0;
+    }
+  }
+}
+
 void Pool::Refill(int64_t now) {
   const auto all = sandboxes();
   const bool runs = std::any_of(all.begin(), all.end(), [](const Sandbox& s) {
@@ -167,18 +188,24 @@ void Pool::Refill(int64_t now) {
     }
   }
   for (uint32_t kind = 0; kind < context_->setup.warm_count; ++kind) {
-    TendZygotes(kind, now);
-    const uint32_t park = context_->setup.warm_park;
+    const bool forks = Forks(kind);
+    if (forks) {
+      TendZygotes(kind, now);
+    } else {
+      TendStarts(kind, now);
+    }
     const bool busy = now < warm_[kind].busy_until;
-    const uint32_t wanted = busy ? 2 * park : few(park);
+    const uint32_t park = forks || busy ? context_->setup.warm_park : 0;
+    const uint32_t wanted = forks && busy ? 2 * park : few(park);
     uint32_t ready = Spare(Role::kWarm, kind);
-    for (; Serves(kind) && ready < wanted; ++ready) {
+    for (; (forks ? Serves(kind) : now >= warm_[kind].next_try) && ready < wanted; ++ready) {
       Sandbox* sandbox = FindFree();
-      if (sandbox == nullptr || !sandbox->BuildWarm(kind, warm_[kind].zygotes[0], now)) {
+      Sandbox* zygote = forks ? warm_[kind].zygotes[0] : nullptr;
+      if (sandbox == nullptr || !sandbox->BuildWarm(kind, zygote, now)) {
         break;
       }
     }
-    if (ready > park && !busy) {
+    if (ready > park && !(forks && busy)) {
       DiscardOne(kind, now);
     }
   }
@@ -193,13 +220,15 @@ void Pool::DiscardOne(uint32_t kind, int64_t now) {
 }
 
 Sandbox* Pool::FindClaimable(Role role, uint32_t kind) {
+  // Of a program's starts none is waited for before one has come up.
+  const bool proven = role == Role::kPlain || Forks(kind) || warm_[kind].started;
   Sandbox* building = nullptr;
   for (Sandbox& sandbox : sandboxes()) {
     if (IsSpare(sandbox, role, kind)) {
       if (sandbox.state() == State::kParked) {
         return &sandbox;
       }
-      building = building == nullptr ? &sandbox : building;
+      building = building == nullptr && proven ? &sandbox : building;
     }
   }
   return building;
@@ -219,7 +248,9 @@ Sandbox* Pool::Claimable(uint32_t warm, int64_t now) {
   last_claim_ = now;
   if (warm != 0) {
     Sandbox* sandbox = Take(Role::kWarm, warm - 1);
-    if (sandbox == nullptr || sandbox->state() != State::kParked) {
+    if (!Forks(warm - 1)) {
+      warm_[warm - 1].busy_until = now + kInUse;
+    } else if (sandbox == nullptr || sandbox->state() != State::kParked) {
       warm_[warm - 1].busy_until = now + kBusy;
     }
     if (sandbox != nullptr) {

@@ -50,14 +50,20 @@ class Pool {
   // One warm program. Two zygotes take turns: the next one starts while the other still serves.
   struct Warm {
     std::array<Sandbox*, 2> zygotes{};
-    bool started = false;   // the current one, and it has not been seen to end
+    // The current zygote, and it has not been seen to end. Without zygotes: starts come to the
+    // point at which they wait.
+    bool started = false;
     uint32_t failures = 0;  // in a row
     int64_t next_try = 0;
-    int64_t busy_until = 0;
+    int64_t busy_until = 0;  // without zygotes: so long there is use for it
   };
 
   bool Serves(uint32_t kind) const;
+
+  bool Forks(uint32_t kind) const { return context_->setup.warm_forks[kind] != 0; }
+
   void TendZygotes(uint32_t kind, int64_t now);
+  void TendStarts(uint32_t kind, int64_t now);
   void DiscardOne(uint32_t kind, int64_t now);
   bool InUse(const Sandbox& zygote) const;
   uint32_t Spare(Sandbox::Role role, uint32_t kind) const;

@@ -223,7 +223,7 @@ bool BuildRoot(const Context& context, const View& view, Step* step) {
       ::symlink("pts/0", "./dev/tty") != 0) {
     return false;
   }
-  if (view.zygote && !MakeFile("./etc/ld.so.preload", kPreloadList)) {
+  if (view.preload && !MakeFile("./etc/ld.so.preload", kPreloadList)) {
     return false;
   }
   for (int i = 0; i < g_source_count; ++i) {

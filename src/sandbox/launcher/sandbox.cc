@@ -53,6 +53,11 @@ Tally& Sandbox::tally() const {
   return (*tallies_)[role_ == Role::kPlain ? 0 : 1 + kind_];
 }
 
+// Its program is a warm one that no zygote forks.
+bool Sandbox::starts_program() const {
+  return role_ == Role::kWarm && context_->setup.warm_forks[kind_] == 0;
+}
+
 void Sandbox::EndStep(wire::BuildStep step, int64_t now) {
   build_time_[static_cast<size_t>(step)] = now - step_since_;
   step_since_ = now;
@@ -226,7 +231,8 @@ void Sandbox::OnBuilt(int64_t now) {
   }
   EndStep(wire::BuildStep::kProcess, now);
   const ControlType go = ControlType::kGo;
-  const int payload = role_ == Role::kZygote ? context_->warm_payloads[kind_].get() : -1;
+  const int payload =
+      role_ == Role::kZygote || starts_program() ? context_->warm_payloads[kind_].get() : -1;
   if (!linux::SendMessage(control_.get(), &go, sizeof(go), &payload, payload < 0 ? 0 : 1,
                           MSG_DONTWAIT)) {
     return Fail(Step::kInitLost, errno, now);
@@ -311,9 +317,9 @@ void Sandbox::OnControl(int64_t now) {
 }
 
 void Sandbox::OnReady(base::UniqueFd* fds, int fd_count, int64_t now) {
-  const int wanted = role_ == Role::kZygote  ? 1
-                     : role_ == Role::kPlain ? 2
-                                             : 2 + NamespaceCount(context_->cgroups.version() != 0);
+  const int wanted = role_ == Role::kZygote ? 1
+                     : zygote_ == nullptr   ? 2
+                                            : 2 + NamespaceCount(context_->cgroups.version() != 0);
   if (state_ != State::kBuilding || fd_count != wanted || box_.valid() || user_namespace_.valid()) {
     return Fail(Step::kInitLost, EPROTO, now);
   }
@@ -325,6 +331,10 @@ void Sandbox::OnReady(base::UniqueFd* fds, int fd_count, int64_t now) {
       return Park(now);
     case Role::kWarm:
       box_ = std::move(fds[0]);
+      if (zygote_ == nullptr) {
+        mounts_ = std::move(fds[1]);
+        break;
+      }
       if (!AskForFork(fds + 1, fd_count - 1)) {
         Fail(Step::kWarmFork, errno, now);
       }
@@ -396,7 +406,8 @@ void Sandbox::Fail(Step step, int error, int64_t now) {
   if (fork_failed) {
     fork_failed_by_ = zygote_;
   }
-  if (fork_failed || role_ == Role::kZygote) {
+  start_failed_ = starts_program() && (state_ == State::kBuilding || state_ == State::kParked);
+  if (fork_failed || start_failed_ || role_ == Role::kZygote) {
     std::fprintf(stderr,
                  "{\"level\":\"error\",\"msg\":\"a warm program is started anew; jobs start cold "
                  "until it serves\",\"source\":\"%s\",\"step\":\"%s\",\"error\":\"%s\"}\n",

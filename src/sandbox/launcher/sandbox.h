@@ -73,8 +73,8 @@ class Sandbox {
   // stall), and clones pid 1 from within, so that nothing ever migrates while a job waits.
   bool Build(int64_t now) { return Build(Role::kPlain, 0, nullptr, now); }
 
-  // The same for warm program number `kind`, whose process `zygote` forks.
-  // REQUIRES: zygote is kParked.
+  // The same for warm program number `kind`, whose process `zygote` forks, or with null is started
+  // in the sandbox itself. REQUIRES: zygote is kParked, or null and the program's are not forked.
   bool BuildWarm(uint32_t kind, Sandbox* zygote, int64_t now) {
     return Build(Role::kWarm, kind, zygote, now);
   }
@@ -133,6 +133,11 @@ class Sandbox {
     return fork_failed_by_ == zygote && std::exchange(fork_failed_by_, nullptr) != nullptr;
   }
 
+  // True once when a program that was to be started in this one, or waited there, has failed.
+  bool TakeStartFailed(uint32_t kind) {
+    return kind_ == kind && std::exchange(start_failed_, false);
+  }
+
   // Of a zygote: how often it was asked to fork.
   uint32_t forks() const { return forks_; }
 
@@ -156,6 +161,7 @@ class Sandbox {
   void OnControl(int64_t now);
   void EndStep(wire::BuildStep step, int64_t now);
   Tally& tally() const;
+  bool starts_program() const;
   void OnReady(base::UniqueFd* fds, int fd_count, int64_t now);
   void Park(int64_t now);
   bool AskForFork(const base::UniqueFd* fds, int fd_count);
@@ -185,6 +191,7 @@ class Sandbox {
   Sandbox* zygote_ = nullptr;  // that forks its process; until it has
   uint64_t zygote_generation_ = 0;
   const Sandbox* fork_failed_by_ = nullptr;
+  bool start_failed_ = false;
   base::UniqueFd user_namespace_;  // of a zygote
   uint32_t forks_ = 0;
   uint64_t generation_ = 0;

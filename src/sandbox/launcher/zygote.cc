@@ -16,8 +16,8 @@
 #include "linux/confine.h"
 #include "linux/message.h"
 #include "linux/syscall.h"
+#include "sandbox/launcher/ahead.h"
 #include "sandbox/launcher/context.h"
-#include "sandbox/launcher/preload_image.h"
 
 namespace sandbox::launcher {
 namespace {
@@ -38,12 +38,10 @@ base::UniqueFd MakeImage(const Context& context, uint32_t kind) {
   const Confinement confinement = context.Confine(wire::Policy::kRun);
   image.version = wire::kVersion;
   image.root = confinement.root ? 1 : 0;
-  image.cgroups = confinement.cgroups ? 1 : 0;
   image.landlock_abi = confinement.landlock_abi;
   image.mount_count = confinement.mount_count;
   image.filter_size = confinement.filter.len;
-  std::snprintf(image.source.data(), image.source.size(), "/box/%.200s",
-                context.setup.warm_sources[kind].data());
+  image.source = SourcePath(context.setup, kind);
   image.preload = context.setup.warm_preloads[kind];
   image.mounts = context.setup.mounts;
   image.filter = context.filters[static_cast<size_t>(wire::Policy::kRun)];
@@ -54,19 +52,11 @@ base::UniqueFd MakeImage(const Context& context, uint32_t kind) {
   return fd;
 }
 
-bool WriteFile(const char* path, const void* data, size_t size, mode_t mode) {
-  const base::UniqueFd fd(::open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
-  return fd.valid() && linux::WriteAll(fd.get(), data, size);
-}
-
 // Streams of the kinds that jobs have, since programs look at them when they start: a file to read
 // and two pipes.
 bool MakeStreams(int streams[3]) {
   static constexpr char kInput[] = "/tmp/stdin";
-  if (!WriteFile(kInput, "", 0, 0600)) {
-    return false;
-  }
-  streams[0] = ::open(kInput, O_RDONLY | O_CLOEXEC);
+  streams[0] = ::open(kInput, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (streams[0] < 0 || ::unlink(kInput) != 0) {
     return false;
   }
@@ -130,14 +120,11 @@ void ZygoteMain(const Context& context, int control, uint32_t kind, uid_t id) {
           Step::kUser);
   }
   check(::sethostname("sandbox", 7) == 0 && ::setdomainname("", 0) == 0, Step::kHostname);
-  check(BuildRoot(context, {context.root ? id : kJobUid, true}, &step), step);
+  check(BuildRoot(context, {context.root ? id : kJobUid, true, true}, &step), step);
   char** argv = nullptr;
   char** envp = nullptr;
-  // The source is there, and empty: programs look at its path when they start.
   check(LoadPayload(payload, nullptr, 0, false, &argv, &envp, &step), step);
-  check(WriteFile(context.setup.warm_sources[kind].data(), "", 0, 0644) &&
-            WriteFile(kPreloadPath, kPreloadImage, kPreloadSize, 0755),
-        Step::kWriteFiles);
+  check(WriteAhead(context, kind), Step::kWriteFiles);
   int streams[3];
   check(MakeStreams(streams), Step::kStdio);
   check(SetFixedLimits() == Step::kNone, Step::kRlimits);

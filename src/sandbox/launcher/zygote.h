@@ -7,6 +7,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstring>
 
 #include "sandbox/wire.h"
 
@@ -19,11 +21,29 @@
 //   fork -> pid 1        ForkReport, over the link: confined, waits for its job
 //   pid 1 -> fork        ForkStart (fds: stdin, stdout, stderr), then one byte when pid 1 is
 //                        confined; the end of the link says that the program runs
+//
+// The last two are also between pid 1 and a program that it has started ahead itself (ahead.h).
 namespace sandbox::launcher {
 
 // What the zygote's program finds open.
 inline constexpr int kZygoteControl = 3;
 inline constexpr int kZygoteImage = 4;
+// What a program finds that pid 1 has started ahead: its link. High, so that what the program opens
+// gets the numbers that it always has.
+inline constexpr int kAheadLink = 255;
+
+// Where warm program number `kind` has its source.
+inline wire::Name SourcePath(const wire::Setup& setup, uint32_t kind) {
+  wire::Name path{};
+  std::snprintf(path.data(), path.size(), "/box/%.200s", setup.warm_sources[kind].data());
+  return path;
+}
+
+// Whether a program in the work folder that opens `path` opens its source.
+inline bool IsSource(const wire::Name& source, const char* path) {
+  return std::strcmp(path, source.data()) == 0 ||
+         std::strcmp(path, std::strrchr(source.data(), '/') + 1) == 0;
+}
 
 // Of a sandbox that a zygote's child enters, in this order: only the owner of the first may enter
 // the others. The last is absent where there are no control groups.
@@ -60,6 +80,8 @@ struct ForkReport {
 
 struct ForkStart {
   wire::RunLimits limits;
+  uint32_t cgroups;  // 1: a control group bounds memory and processes
+  uint32_t unused;
 };
 
 // What the zygote's children need to confine themselves. Launcher and preload are built together;
@@ -67,7 +89,6 @@ struct ForkStart {
 struct ZygoteImage {
   uint32_t version;
   uint32_t root;
-  uint32_t cgroups;
   int32_t landlock_abi;
   uint32_t mount_count;
   uint32_t filter_size;

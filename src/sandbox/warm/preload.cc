@@ -249,7 +249,6 @@ void BecomeJob(const Python& python) {
   }
   Confinement confinement;
   confinement.root = g_image->root != 0;
-  confinement.cgroups = g_image->cgroups != 0;
   confinement.landlock_abi = g_image->landlock_abi;
   confinement.mounts = g_image->mounts.data();
   confinement.mount_count = g_image->mount_count;
@@ -274,7 +273,7 @@ void BecomeJob(const Python& python) {
     ::_exit(0);  // never claimed
   }
   Step failed = TakeStreams(fds[0], fds[1], fds[2], g_fork.link);
-  failed = failed != Step::kNone ? failed : SetLimits(start.limits, confinement.cgroups);
+  failed = failed != Step::kNone ? failed : SetLimits(start.limits, start.cgroups != 0);
   if (failed != Step::kNone) {
     FailJob(failed);
   }
@@ -327,14 +326,8 @@ void Serve() {
   }
 }
 
-bool IsSource(const char* path) {
-  const char* source = g_image->source.data();
-  const char* name = std::strrchr(source, '/') + 1;
-  return std::strcmp(path, source) == 0 || std::strcmp(path, name) == 0;
-}
-
 void Wait(const char* path) {
-  if (g_image != nullptr && IsSource(path)) {
+  if (g_image != nullptr && IsSource(g_image->source, path)) {
     Serve();
     g_image = nullptr;
   }

@@ -1,0 +1,11 @@
+#pragma once
+
+// What Node.js does before it waits for its job, beside its own start.
+namespace sandbox::warm {
+
+// On the thread that runs JavaScript, while that has called into the C library: loads what nearly
+// every program uses, by a fixed script. Nothing in another program, or in a Node.js that lacks
+// what this needs.
+void PrepareNode();
+
+}  // namespace sandbox::warm
