@@ -246,7 +246,6 @@ class App {
                                       unasked.file_bytes,
                                       unasked.open_files};
     service_options.webhook_errors = WebhookErrors(config_);
-    service_options.interactors = !runs_jobs() || backend_->live_input() != nullptr;
     service_ = std::make_unique<service::Service>(service_options, *store_, offered_, ApiKeys());
     http::HealthInfo health;
     health.version = PROJECT_VERSION;
@@ -306,8 +305,6 @@ class App {
       source.why_not =
           "interactive programs run on the node that has the connection, and this one "
           "runs none: its role is api";
-    } else if (backend_->live_input() == nullptr) {
-      source.why_not = "the docker backend cannot run interactive programs";
     } else if (config_.sessions == 0) {
       source.why_not = "SANDBOX_SESSIONS is 0: there are no interactive programs";
     } else {

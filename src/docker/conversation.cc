@@ -23,6 +23,7 @@ constexpr size_t kMaxErrors = 4096;
 constexpr base::Nanos kGrace = 20 * base::kSecond;
 constexpr base::Nanos kCancelTime = 15 * base::kSecond;
 constexpr base::Nanos kEndTime = 5 * base::kSecond;
+constexpr const char* kSilent = "it does not answer; is it paused?";
 
 }  // namespace
 
@@ -38,10 +39,13 @@ struct Conversation::Parts {
   std::string errors_text;
   std::string plain;  // what came in place of frames
   std::string to_send;
+  std::shared_ptr<Feed> feed;
   std::unique_ptr<FrameParser> parser;
   sandbox::Backend::OnOutput on_output;
   sandbox::Backend::OnUsage on_usage;
   bool writing = false;
+  bool job_written = false;
+  bool cancel_sent = false;
 };
 
 Conversation::Conversation(asio::io_context& loop, Cli& cli)
@@ -82,6 +86,7 @@ void Conversation::Open(wire::Command command, const std::string& name, base::Na
       parts_->on_usage(usage);
     }
   };
+  events.on_taken = [this](uint32_t bytes) { return parts_->feed && parts_->feed->Taken(bytes); };
   parts_->parser = std::make_unique<FrameParser>(std::move(events));
   Streams streams;
   auto opened =
@@ -114,28 +119,54 @@ void Conversation::ExpectHello(base::Nanos from_now) {
 }
 
 void Conversation::Send(const sandbox::Spec& spec, std::string bytes,
-                        sandbox::Backend::OnOutput on_output) {
+                        sandbox::Backend::OnOutput on_output, std::shared_ptr<Feed> feed) {
   parts_->parser->Expect(spec);
+  parts_->feed = std::move(feed);
   parts_->on_output = std::move(on_output);
   parts_->to_send = std::move(bytes);
   sent_at_ = base::MonotonicNow();
-  Arm(spec.limits.wall_time + kGrace, "it does not answer; is it paused?");
+  Arm(spec.limits.wall_time + kGrace, kSilent);
   if (parts_->input.is_open()) {
     Write();
+  }
+  if (parts_->feed) {
+    parts_->feed->Attach([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) {
+        self->WriteNext();
+      }
+    });
   }
 }
 
 void Conversation::Write() {
   parts_->writing = true;
   asio::async_write(parts_->input, asio::buffer(parts_->to_send),
-                    [self = shared_from_this()](const boost::system::error_code&, size_t) {
-                      // A failure shows as the end of the CLI.
+                    [self = shared_from_this()](const boost::system::error_code& error, size_t) {
                       self->parts_->writing = false;
+                      self->parts_->job_written = true;
                       self->parts_->to_send.clear();
-                      if (self->cancelled_) {
-                        self->Cancel();
+                      if (!error) {  // one shows as the end of the CLI
+                        self->WriteNext();
                       }
                     });
+}
+
+// What has to be said when all that was said is written.
+void Conversation::WriteNext() {
+  if (parts_->writing || !parts_->input.is_open()) {
+    return;
+  }
+  if (std::exchange(cancelled_, false)) {
+    parts_->cancel_sent = true;
+    Arm(kCancelTime, kSilent);
+    const wire::Control cancel{static_cast<uint32_t>(wire::ControlType::kCancel), 0};
+    parts_->to_send.assign(reinterpret_cast<const char*>(&cancel), sizeof(cancel));
+  } else if (parts_->feed && !parts_->cancel_sent) {
+    parts_->to_send = parts_->feed->Take();
+  }
+  if (!parts_->to_send.empty()) {
+    Write();
+  }
 }
 
 void Conversation::WatchUsage(sandbox::Backend::OnUsage on_usage) {
@@ -144,15 +175,10 @@ void Conversation::WatchUsage(sandbox::Backend::OnUsage on_usage) {
 
 void Conversation::Cancel() {
   cancelled_ = true;
-  if (parts_->writing) {
-    return;  // follows
+  if (parts_->job_written) {
+    Arm(kCancelTime, kSilent);  // also when it takes nothing of what is said to it
   }
-  Arm(kCancelTime, "it does not answer; is it paused?");
-  parts_->to_send.assign(1, static_cast<char>(wire::Control::kCancel));
-  if (parts_->input.is_open()) {
-    cancelled_ = false;  // once
-    Write();
-  }
+  WriteNext();
 }
 
 void Conversation::Close() {

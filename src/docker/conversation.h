@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "docker/cli.h"
 #include "docker/frames.h"
+#include "docker/live_input.h"
 #include "sandbox/spec.h"
 
 // One supervisor, from its start to its end: the job goes in, the result comes out.
@@ -39,8 +40,10 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void ExpectHello(base::Nanos from_now);
 
   // Sends the job, before or after the hello. `bytes` is what EncodeJob made of `spec`. It has
-  // until its wall time and a little more; then the supervisor counts as lost.
-  void Send(const sandbox::Spec& spec, std::string bytes, sandbox::Backend::OnOutput on_output);
+  // until its wall time and a little more; then the supervisor counts as lost. `feed` is what is
+  // said to the program while it runs; null for nothing.
+  void Send(const sandbox::Spec& spec, std::string bytes, sandbox::Backend::OnOutput on_output,
+            std::shared_ptr<Feed> feed);
 
   // Hears what the program uses while it runs.
   void WatchUsage(sandbox::Backend::OnUsage on_usage);
@@ -65,6 +68,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void ReadPlain(std::string_view data);
   void ReadErrors();
   void Write();
+  void WriteNext();
   void Arm(base::Nanos from_now, const std::string& complaint);
   void Lose(const std::string& message);
   void MaybeDone();

@@ -13,6 +13,7 @@
 #include "docker/backend.h"
 #include "docker/conversation.h"
 #include "docker/keeper.h"
+#include "docker/live_input.h"
 #include "docker/place.h"
 #include "docker/pool.h"
 
@@ -38,6 +39,7 @@ struct Run {
   base::Nanos asked_at = 0;
   std::string container;
   std::shared_ptr<Conversation> talk;
+  std::shared_ptr<Feed> feed;  // null unless it is live
   bool cancelled = false;
 };
 
@@ -50,6 +52,7 @@ class ExecBackend final : public Backend {
         languages_(languages),
         cli_(loop, std::move(broker), std::move(lost)),
         pool_(options_.slots),
+        feeds_(loop),
         timer_(loop) {
     keeper_ = std::make_shared<Keeper>(loop, options_, cli_, pool_, languages_,
                                        [this] { PlaceWaiting(); });
@@ -78,6 +81,7 @@ class ExecBackend final : public Backend {
     run->on_output = std::move(on_output);
     run->on_done = std::move(on_done);
     run->asked_at = base::MonotonicNow();
+    run->feed = feeds_.Add(run->id, run->spec);
     runs_[run->id] = run;
     if (!Place(run)) {
       if (waiting_.size() >= kMaxWaiting) {
@@ -112,6 +116,8 @@ class ExecBackend final : public Backend {
     }
   }
 
+  sandbox::LiveInput& live_input() override { return feeds_; }
+
   bool settled() const override { return keeper_->settled(); }
 
   std::string Problem() const override {
@@ -138,7 +144,7 @@ class ExecBackend final : public Backend {
       health.languages.assign(c.ready.begin(), c.ready.end());
       health.state = StateName(c.state);
       health.slots = pool_.slots();
-      health.running = c.running;
+      health.running = c.running + c.live;
       health.error = c.error;
       if (c.state == Container::State::kUp) {
         for (const auto& [language, why] : c.lacking) {
@@ -153,7 +159,7 @@ class ExecBackend final : public Backend {
  private:
   // False when no container can take it now.
   bool Place(const std::shared_ptr<Run>& run) {
-    Container* container = pool_.Choose(run->spec.language);
+    Container* container = pool_.Choose(run->spec.language, run->spec.live_input);
     if (container == nullptr) {
       return false;
     }
@@ -164,7 +170,7 @@ class ExecBackend final : public Backend {
       return true;
     }
     run->container = container->name;
-    container->running += 1;
+    ++(spec.live_input ? container->live : container->running);
     container->jobs += 1;
     run->talk = std::make_shared<Conversation>(loop_, cli_);
     run->talk->Open(wire::Command::kExec, container->id, spec.limits.wall_time + base::kMinute,
@@ -178,7 +184,7 @@ class ExecBackend final : public Backend {
         held->on_usage(usage);
       }
     });
-    run->talk->Send(spec, *std::move(bytes), run->on_output);
+    run->talk->Send(spec, *std::move(bytes), run->on_output, run->feed);
     return true;
   }
 
@@ -187,7 +193,7 @@ class ExecBackend final : public Backend {
     RunResult result =
         ToResult(std::move(outcome), options_, "container " + run->container, run->cancelled);
     if (Container* container = pool_.Find(run->container)) {
-      container->running -= 1;
+      --(run->spec.live_input ? container->live : container->running);
       if (!answered) {
         keeper_->Suspect(run->container, "a job was lost in it: " + result.message);
       }
@@ -253,6 +259,7 @@ class ExecBackend final : public Backend {
       return;
     }
     run->talk = nullptr;
+    feeds_.Remove(run->id);
     const OnDone done = std::exchange(run->on_done, nullptr);
     done(std::move(result));
   }
@@ -262,6 +269,7 @@ class ExecBackend final : public Backend {
   language::Registry& languages_;
   Cli cli_;
   Pool pool_;
+  Feeds feeds_;
   std::shared_ptr<Keeper> keeper_;
   asio::steady_timer timer_;
   bool armed_ = false;

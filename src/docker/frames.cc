@@ -122,7 +122,12 @@ Result<std::string> EncodeJob(const sandbox::Spec& spec, const JobPlace& place,
   }
   wire::JobHeader header{};
   header.magic = wire::kJobMagic;
-  header.flags = place.flags;
+  header.flags = place.flags | (spec.live_input ? wire::kLive : 0U);
+  if (spec.terminal) {
+    header.flags |= wire::kTerminal;
+    header.rows = spec.terminal->rows;
+    header.cols = spec.terminal->cols;
+  }
   header.space = place.space;
   const sandbox::Limits& limits = spec.limits;
   header.wall_time = limits.wall_time;
@@ -133,7 +138,7 @@ Result<std::string> EncodeJob(const sandbox::Spec& spec, const JobPlace& place,
   header.open_files = limits.open_files;
   header.output_bytes = limits.output_bytes;
   header.collect_bytes = spec.collect_bytes;
-  header.stdin_bytes = spec.stdin_data.size();
+  header.stdin_bytes = spec.live_input ? 0 : spec.stdin_data.size();
   header.filter = static_cast<uint32_t>(filter.size() / kInstruction);
   header.argc = static_cast<uint32_t>(spec.argv.size());
   header.envc = static_cast<uint32_t>(spec.env.size());
@@ -160,7 +165,9 @@ Result<std::string> EncodeJob(const sandbox::Spec& spec, const JobPlace& place,
       return put.error();
     }
   }
-  out.append(spec.stdin_data);
+  if (!spec.live_input) {
+    out.append(spec.stdin_data);
+  }
   return out;
 }
 
@@ -242,6 +249,14 @@ Result<void> FrameParser::Take(wire::FrameType type, std::string_view payload) {
         break;
       }
       return TakeUsage(payload);
+    case wire::FrameType::kTaken: {
+      wire::Taken taken{};
+      if (!output || !Read(payload, &taken) || !events_.on_taken ||
+          !events_.on_taken(taken.bytes)) {
+        break;
+      }
+      return {};
+    }
     case wire::FrameType::kFile:
       if (!output && phase_ != Phase::kFiles) {
         break;

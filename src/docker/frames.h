@@ -20,7 +20,8 @@ struct JobPlace {
   std::string cache;    // of the language; empty for none
 };
 
-// All that the supervisor reads. `filter` is the seccomp program; empty for warm-ups. Errors name
+// All that the supervisor reads before Controls; what a live program reads first is a Control's.
+// `filter` is the seccomp program; empty for warm-ups. Errors name
 // what is too large.
 base::Result<std::string> EncodeJob(const sandbox::Spec& spec, const JobPlace& place,
                                     std::string_view filter);
@@ -35,6 +36,7 @@ class FrameParser {
     std::function<void()> on_started;
     std::function<void(sandbox::Stream, std::string_view)> on_output;
     std::function<void(const sandbox::LiveUsage&)> on_usage;
+    std::function<bool(uint32_t bytes)> on_taken;  // false: more than was sent
   };
 
   // Without a spec only kHello is accepted.

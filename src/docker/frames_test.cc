@@ -102,6 +102,25 @@ TEST_F(Frames, UsageThatCannotBeIsRefused) {
   }
 }
 
+TEST_F(Frames, TellWhatOfTheInputIsTaken) {
+  uint32_t left = 5;
+  FrameParser::Events events;
+  events.on_taken = [&](uint32_t bytes) {
+    const bool sound = bytes <= left;
+    left -= sound ? bytes : 0;
+    return sound;
+  };
+  FrameParser live(std::move(events));
+  live.Expect(SmallSpec());
+  const auto taken = [](uint32_t bytes) {
+    return Frame(FrameType::kTaken, Bytes(wire::Taken{bytes}));
+  };
+  EXPECT_TRUE(live.Feed(Hello() + taken(2)));
+  EXPECT_EQ(left, 3U);
+  EXPECT_FALSE(live.Feed(taken(4))) << "more than was sent";
+  EXPECT_FALSE(Accepts(Hello() + taken(1))) << "of a program that is not fed";
+}
+
 TEST_F(Frames, AreReadByteByByte) {
   const std::string all = Hello() + Frame(FrameType::kStarted, "") +
                           Frame(FrameType::kStdout, "out") + Frame(FrameType::kStderr, "err") +

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
@@ -151,6 +152,7 @@ Result<std::array<std::string, 2>> ReadFilters(const sandbox::Filters& filters) 
 
 std::unique_ptr<Backend> MakeBackend(boost::asio::io_context& loop, Options options, Broker broker,
                                      language::Registry& languages, std::function<void()> lost) {
+  ::signal(SIGPIPE, SIG_IGN);  // the CLI may end while it is written to
   return options.single_use ? MakeSingleUseBackend(loop, std::move(options), std::move(broker),
                                                    languages, std::move(lost))
                             : MakeExecBackend(loop, std::move(options), std::move(broker),

@@ -219,7 +219,7 @@ class Keeper::Check : public std::enable_shared_from_this<Keeper::Check> {
     talk->Open(cache.empty() ? wire::Command::kExec : wire::Command::kExecAsRoot, c->id,
                spec.limits.wall_time + base::kMinute, nullptr,
                [talk, done](Conversation::Outcome outcome) { done(std::move(outcome)); });
-    talk->Send(spec, *std::move(bytes), nullptr);
+    talk->Send(spec, *std::move(bytes), nullptr, nullptr);
   }
 
   const std::shared_ptr<Keeper> keeper_;
@@ -325,7 +325,7 @@ void Keeper::Update(Container* c, const std::vector<Listed>& listed) {
     }
     c->state = Container::State::kDown;  // another one of the same name
   }
-  if (c->state == Container::State::kDraining && c->running > 0) {
+  if (c->state == Container::State::kDraining && c->running + c->live > 0) {
     return;
   }
   if (base::MonotonicNow() >= next_check_[c->name]) {
@@ -381,7 +381,7 @@ void Keeper::Suspect(const std::string& name, const std::string& why) {
 
 void Keeper::Drained() {
   for (Container& c : pool_.all()) {
-    if (c.wanted && c.state == Container::State::kDraining && c.running == 0 &&
+    if (c.wanted && c.state == Container::State::kDraining && c.running + c.live == 0 &&
         daemon_error_.empty()) {
       StartCheck(&c);
     }

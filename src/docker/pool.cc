@@ -188,12 +188,14 @@ void Pool::Set(const LanguageContainers& by_language, const std::string& single)
   }
 }
 
-Container* Pool::Choose(const std::string& language) {
+Container* Pool::Choose(const std::string& language, bool live) {
   Container* best = nullptr;
-  const auto rank = [](const Container& c) { return std::pair(c.running, c.jobs); };
+  const auto rank = [live](const Container& c) {
+    return std::pair(c.running + (live ? c.live : 0), c.jobs);
+  };
   for (Container& container : containers_) {
     if (container.state == Container::State::kUp && container.wanted &&
-        container.running < slots_ && Meant(container, language) &&
+        (live || container.running < slots_) && Meant(container, language) &&
         container.ready.count(language) != 0 &&
         (best == nullptr || rank(container) < rank(*best))) {
       best = &container;
@@ -231,7 +233,7 @@ std::string Pool::WhyNot(const std::string& language) const {
 
 void Pool::Prune() {
   std::erase_if(containers_, [](const Container& c) {
-    return !c.wanted && c.running == 0 && c.state != Container::State::kChecking;
+    return !c.wanted && c.running + c.live == 0 && c.state != Container::State::kChecking;
   });
 }
 

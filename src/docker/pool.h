@@ -62,8 +62,9 @@ struct Container {
   std::string error;                           // why it is not up
   std::set<std::string> ready;                 // languages that it has shown to have
   std::map<std::string, std::string> lacking;  // language: why not
-  int running = 0;
-  int64_t jobs = 0;    // so far
+  int running = 0;                             // in slots
+  int live = 0;                                // runs that are fed while they run: beside the slots
+  int64_t jobs = 0;                            // so far
   bool wanted = true;  // configured or discovered; else it goes once nothing runs
 };
 
@@ -80,8 +81,9 @@ class Pool {
   Container* Find(const std::string& name);
 
   // The one with the most free slots that has the language ready, of those the one that has had the
-  // fewest jobs; null when there is none.
-  Container* Choose(const std::string& language);
+  // fewest jobs; null when there is none. A live run needs no slot: whoever asks for one bounds
+  // their number, and what it talks with may have the last slot.
+  Container* Choose(const std::string& language, bool live);
 
   // True when a container for the language is up, even if all its slots are taken.
   bool HasUp(const std::string& language) const;

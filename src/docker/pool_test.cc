@@ -63,7 +63,7 @@ TEST(Pool, BalancesByFreeSlots) {
   Up(&pool, "b", {"go"});
   std::map<std::string, int> had;
   for (int i = 0; i < 4; ++i) {
-    Container* chosen = pool.Choose("go");
+    Container* chosen = pool.Choose("go", false);
     ASSERT_NE(chosen, nullptr);
     chosen->running += 1;
     chosen->jobs += 1;
@@ -71,18 +71,18 @@ TEST(Pool, BalancesByFreeSlots) {
   }
   EXPECT_EQ(had["a"], 2);
   EXPECT_EQ(had["b"], 2);
-  EXPECT_EQ(pool.Choose("go"), nullptr);
+  EXPECT_EQ(pool.Choose("go", false), nullptr);
   EXPECT_TRUE(pool.HasUp("go"));
 }
 
 TEST(Pool, TakesOnlyContainersThatAreUpAndHaveTheLanguage) {
   Pool pool(1);
   pool.Set({{"go", {"a"}}, {"python", {"a", "b"}}});
-  EXPECT_EQ(pool.Choose("go"), nullptr);
+  EXPECT_EQ(pool.Choose("go", false), nullptr);
   Up(&pool, "b", {"python"});
-  EXPECT_EQ(pool.Choose("go"), nullptr);
+  EXPECT_EQ(pool.Choose("go", false), nullptr);
   EXPECT_FALSE(pool.HasUp("go"));
-  EXPECT_EQ(pool.Choose("python"), pool.Find("b"));
+  EXPECT_EQ(pool.Choose("python", false), pool.Find("b"));
   pool.Find("a")->error = "it is not running";
   EXPECT_NE(pool.WhyNot("go").find("a: it is not running"), std::string::npos);
 }
@@ -95,10 +95,34 @@ TEST(Pool, KeepsContainersWithJobsUntilTheyHaveEnded) {
   pool.Set({});
   pool.Prune();
   ASSERT_NE(pool.Find("a"), nullptr);
-  EXPECT_EQ(pool.Choose("go"), nullptr);
+  EXPECT_EQ(pool.Choose("go", false), nullptr);
   pool.Find("a")->running = 0;
   pool.Prune();
   EXPECT_EQ(pool.Find("a"), nullptr);
+}
+
+TEST(Pool, LiveRunsAreSpreadAndTakeNoSlot) {
+  Pool pool(1);
+  pool.Set({{"go", {"a", "b"}}});
+  Up(&pool, "a", {"go"});
+  Up(&pool, "b", {"go"});
+  std::map<std::string, int> had;
+  for (int i = 0; i < 4; ++i) {
+    Container* chosen = pool.Choose("go", true);
+    ASSERT_NE(chosen, nullptr);
+    chosen->live += 1;
+    had[chosen->name] += 1;
+  }
+  EXPECT_EQ(had["a"], 2);
+  EXPECT_EQ(had["b"], 2);
+  ASSERT_NE(pool.Choose("go", false), nullptr);
+  pool.Find("a")->running = pool.Find("b")->running = 1;
+  EXPECT_EQ(pool.Choose("go", false), nullptr);
+  EXPECT_NE(pool.Choose("go", true), nullptr);
+  pool.Find("a")->running = 0;
+  pool.Set({});
+  pool.Prune();
+  EXPECT_NE(pool.Find("a"), nullptr) << "with a live run in it";
 }
 
 TEST(Pool, SingleContainerServesAllLanguagesAndKeepsItsState) {
@@ -107,7 +131,7 @@ TEST(Pool, SingleContainerServesAllLanguagesAndKeepsItsState) {
   Up(&pool, "runner", {"go", "python"});
   pool.Set({}, "runner");
   pool.Prune();
-  EXPECT_EQ(pool.Choose("python"), pool.Find("runner"));
+  EXPECT_EQ(pool.Choose("python", false), pool.Find("runner"));
 }
 
 TEST(Pool, LooksAgainWhenAContainersLanguagesChange) {

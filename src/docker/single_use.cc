@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "docker/backend.h"
 #include "docker/conversation.h"
+#include "docker/live_input.h"
 #include "docker/place.h"
 #include "docker/probe.h"
 
@@ -30,7 +31,10 @@ using sandbox::Spec;
 
 constexpr base::Nanos kCallTime = 30 * base::kSecond;
 constexpr base::Nanos kStartTime = 60 * base::kSecond;
-constexpr base::Nanos kLife = 24 * base::kHour;  // of a container that waits
+// A container that waits is used while it is not older than this; and then it has time for the
+// longest run there is, a session of 24 hours.
+constexpr base::Nanos kFresh = 24 * base::kHour;
+constexpr base::Nanos kLife = kFresh + 25 * base::kHour;
 constexpr base::Nanos kMaxWait = 30 * base::kSecond;
 constexpr size_t kMaxWaiting = 1024;
 constexpr std::chrono::seconds kTryAgain(2);  // after a container that did not start
@@ -45,10 +49,12 @@ struct Run {
   std::function<void(Conversation::Outcome)> on_done;
   base::Nanos asked_at = 0;
   std::shared_ptr<Conversation> talk;
+  std::shared_ptr<Feed> feed;  // null unless it is live
 };
 
 struct Spare {
   std::string name;
+  base::Nanos made_at = 0;
   std::shared_ptr<Conversation> talk;
   std::shared_ptr<Run> run;  // once it has one
 };
@@ -72,6 +78,7 @@ class SingleUseBackend final : public Backend {
         options_(std::move(options)),
         languages_(languages),
         cli_(loop, std::move(broker), std::move(lost)),
+        feeds_(loop),
         timer_(loop) {}
 
   void Begin() {
@@ -95,6 +102,7 @@ class SingleUseBackend final : public Backend {
     const auto run = std::make_shared<Run>();
     run->id = ++last_id_;
     run->spec = std::move(spec);
+    run->feed = feeds_.Add(run->id, run->spec);
     run->on_output = std::move(on_output);
     run->on_done = [this, id = run->id,
                     on_done = std::move(on_done)](Conversation::Outcome outcome) {
@@ -123,6 +131,8 @@ class SingleUseBackend final : public Backend {
       run->second->on_usage = std::move(on_usage);
     }
   }
+
+  sandbox::LiveInput& live_input() override { return feeds_; }
 
   bool settled() const override { return settled_; }
 
@@ -245,13 +255,14 @@ class SingleUseBackend final : public Backend {
         held->on_usage(usage);
       }
     });
-    spare->talk->Send(spec, *std::move(bytes), run->on_output);
+    spare->talk->Send(spec, *std::move(bytes), run->on_output, run->feed);
   }
 
   std::shared_ptr<Spare> Make(wire::Command command) {
     auto spare = std::make_shared<Spare>();
     spare->name = wire::kOwnedPrefix + options_.owner + "-" + std::to_string(++made_) + "-" +
                   std::to_string(base::WallNow());
+    spare->made_at = base::MonotonicNow();
     spare->talk = std::make_shared<Conversation>(loop_, cli_);
     spares_.push_back(spare);
     spare->talk->Open(
@@ -277,7 +288,12 @@ class SingleUseBackend final : public Backend {
       if (waiting_.empty()) {
         return;
       }
-      if (spare->run == nullptr && spare->talk->greeted()) {
+      if (spare->run != nullptr || !spare->talk->greeted()) {
+        continue;
+      }
+      if (base::MonotonicNow() - spare->made_at > kFresh) {
+        spare->talk->Close();  // another one is made when it has ended
+      } else {
         const std::shared_ptr<Run> run = waiting_.front();
         waiting_.pop_front();
         Give(spare, run);
@@ -354,6 +370,7 @@ class SingleUseBackend final : public Backend {
       return;
     }
     run->talk = nullptr;
+    feeds_.Remove(run->id);
     const auto done = std::exchange(run->on_done, nullptr);
     done(std::move(outcome));
   }
@@ -362,6 +379,7 @@ class SingleUseBackend final : public Backend {
   const Options options_;
   language::Registry& languages_;
   Cli cli_;
+  Feeds feeds_;
   asio::steady_timer timer_;
   std::list<std::shared_ptr<Spare>> spares_;  // those with a job, too
   std::list<std::shared_ptr<Run>> waiting_;

@@ -108,10 +108,57 @@ class Supervisor : public testing::Test {
     place.job_dir = folder_;
     const auto bytes = EncodeJob(spec, place, Filter());
     ASSERT_TRUE(bytes) << bytes.error().message;
-    parser_ = std::make_unique<FrameParser>(FrameParser::Events{});
+    FrameParser::Events events;
+    events.on_taken = [this](uint32_t n) {
+      taken_ += n;
+      return true;
+    };
+    parser_ = std::make_unique<FrameParser>(std::move(events));
     parser_->Expect(spec);
     ASSERT_EQ(::write(input_.get(), bytes->data(), bytes->size()),
               static_cast<ssize_t>(bytes->size()));
+  }
+
+  void Tell(wire::ControlType type, uint32_t detail = 0, const std::string& data = "") {
+    const wire::Control control{static_cast<uint32_t>(type), detail};
+    const std::string bytes =
+        std::string(reinterpret_cast<const char*>(&control), sizeof(control)) + data;
+    ASSERT_EQ(::write(input_.get(), bytes.data(), bytes.size()),
+              static_cast<ssize_t>(bytes.size()));
+  }
+
+  void Feed(const std::string& data) {
+    Tell(wire::ControlType::kInput, static_cast<uint32_t>(data.size()), data);
+  }
+
+  // Starts a live program, which says "up" when it is.
+  void StartLive(const std::string& code, bool terminal = false) {
+    sandbox::Spec spec = Python("print('up', flush=True)\n" + code);
+    spec.live_input = true;
+    spec.stdin_data = "not sent with the job";
+    if (terminal) {
+      spec.terminal = {31, 117};
+    }
+    Start();
+    Send(spec);
+    ReadUntil("up");
+  }
+
+  // Reads until the program has said this.
+  void ReadUntil(const std::string& text) {
+    Read([&] { return parser_->done() || Said(text); });
+    ASSERT_TRUE(Said(text)) << parser_->result().stdout_data << parser_->result().message;
+  }
+
+  bool Said(const std::string& text) {
+    return parser_->result().stdout_data.find(text) != std::string::npos;
+  }
+
+  sandbox::RunResult& Result() {
+    Read([this] { return parser_->done(); });
+    EXPECT_TRUE(parser_->done());
+    EXPECT_TRUE(fs::is_empty(folder_ + "/jobs"));
+    return parser_->result();
   }
 
   // Reads frames until `enough` or the end.
@@ -149,6 +196,7 @@ class Supervisor : public testing::Test {
   base::UniqueFd input_;
   base::UniqueFd output_;
   pid_t pid_ = 0;
+  uint64_t taken_ = 0;  // of the input
   std::unique_ptr<FrameParser> parser_;
 };
 
@@ -268,6 +316,101 @@ TEST_F(Supervisor, EndOfInputKillsEverything) {
   EXPECT_FALSE(parser_->done());
   EXPECT_TRUE(fs::is_empty(folder_ + "/jobs"));
   EXPECT_EQ(CountProcesses(marker_), 0);
+}
+
+TEST_F(Supervisor, FeedsALiveProgram) {
+  StartLive("import sys\nfor line in sys.stdin: print(line.upper(), end='', flush=True)\n");
+  Feed("one\n");
+  ReadUntil("ONE\n");
+  Feed("two\nthr");
+  ReadUntil("TWO\n");
+  Feed("ee");
+  Tell(wire::ControlType::kInputEnd);
+  const auto& result = Result();
+  EXPECT_EQ(result.cause, Cause::kExited) << result.message;
+  EXPECT_EQ(result.stdout_data, "up\nONE\nTWO\nTHREE");
+  EXPECT_EQ(taken_, 13U);
+}
+
+TEST_F(Supervisor, SignalsPassInputThatNobodyReads) {
+  StartLive(
+      "import os, signal, time\n"
+      "signal.signal(signal.SIGUSR1, lambda *_: (print('got', flush=True), os._exit(3)))\n"
+      "print('set', flush=True)\n"
+      "while True: time.sleep(0.05)\n");
+  ReadUntil("set");
+  const std::string piece(wire::kInputWindow / 4, 'x');
+  for (int i = 0; i < 4; ++i) {
+    Feed(piece);
+  }
+  Tell(wire::ControlType::kSignal, SIGUSR1);
+  const auto& result = Result();
+  EXPECT_EQ(result.exit_code, 3) << result.message;
+}
+
+TEST_F(Supervisor, InputThatNobodyWantsIsTaken) {
+  StartLive("import os, time\nos.close(0)\nprint('closed', flush=True)\ntime.sleep(60)\n");
+  ReadUntil("closed");
+  const std::string piece(wire::kInputWindow / 2, 'x');
+  for (size_t i = 1; i <= 6; ++i) {
+    Feed(piece);
+    Read([&] { return taken_ == i * piece.size(); });
+    ASSERT_EQ(taken_, i * piece.size());
+  }
+  Tell(wire::ControlType::kCancel);
+  EXPECT_EQ(Result().cause, Cause::kCancelled);
+}
+
+TEST_F(Supervisor, ControlsThatCannotBeEndTheJob) {
+  const std::string forever = "import time\ntime.sleep(60)\n";
+  StartLive(forever);
+  Tell(static_cast<wire::ControlType>(99));
+  EXPECT_EQ(Result().cause, Cause::kInternal);
+  Start();
+  Send(Python("print('up', flush=True)\n" + forever));
+  ReadUntil("up");
+  Feed("for a program whose input was complete");
+  EXPECT_EQ(Result().cause, Cause::kInternal);
+}
+
+TEST_F(Supervisor, MakesATerminal) {
+  StartLive(
+      "import os, signal, sys, time\n"
+      "print(os.isatty(0), os.isatty(2), os.get_terminal_size(), os.ttyname(0)[:9])\n"
+      "print(os.getsid(0) == os.tcgetpgrp(0), os.isatty(os.open('/dev/tty', os.O_RDWR)))\n"
+      "signal.signal(signal.SIGWINCH, lambda *_: os.write(1, b'%dx%d.' % os.get_terminal_size()))\n"
+      "print('ready', flush=True)\n"
+      "try:\n"
+      "    while True: time.sleep(0.05)\n"
+      "except KeyboardInterrupt:\n"
+      "    print(repr(input('interrupted')), file=sys.stderr)\n",
+      true);
+  ReadUntil("ready");
+  EXPECT_TRUE(Said("True True os.terminal_size(columns=117, lines=31) /dev/pts/\r\nTrue True\r\n"))
+      << parser_->result().stdout_data;
+  Tell(wire::ControlType::kResize, 40U << 16 | 132U);
+  ReadUntil("132x40.");
+  Feed("\x03");
+  ReadUntil("interrupted");
+  Feed("word\n");
+  const auto& result = Result();
+  EXPECT_EQ(result.cause, Cause::kExited) << result.message;
+  EXPECT_TRUE(Said("'word'\r\n")) << result.stdout_data;
+  EXPECT_EQ(result.stderr_data, "");
+}
+
+TEST_F(Supervisor, AllThatATerminalWasToldArrives) {
+  StartLive("import os\nfor i in range(500): os.write(1, b'%08d' % i * 12 + b'\\n')\n", true);
+  const auto& result = Result();
+  std::string all = "up\r\n";
+  for (int i = 0; i < 500; ++i) {
+    const std::string number = std::to_string(100'000'000 + i).substr(1);
+    for (int n = 0; n < 12; ++n) {
+      all += number;
+    }
+    all += "\r\n";
+  }
+  EXPECT_EQ(result.stdout_data, all);
 }
 
 TEST_F(Supervisor, SaysWhichStepFailed) {

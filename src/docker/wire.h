@@ -15,14 +15,14 @@
 // A job: JobHeader, the seccomp program, then strings (a uint32_t length and the bytes) in this
 // order: root folder, cache folder, arguments, environment ("NAME=value"), names to collect; then
 // per file a JobFile, its path as a string and its content; then the program's stdin. After the job
-// each byte is a Control.
+// come Controls, each with its data.
 //
 // Frames: FrameHeader and its payload, in this order: kHello, kStarted, any kStdout, kStderr and
 // kUsage, for each collected file a kFile and its kFileData, kDone. Only kHello and kDone are
-// always there.
+// always there. kTaken may come at any time between kHello and the files.
 namespace docker::wire {
 
-inline constexpr uint32_t kVersion = 3;
+inline constexpr uint32_t kVersion = 4;
 
 // The commands that the broker knows. Each is a fixed command line; a request chooses one and names
 // a container.
@@ -81,6 +81,8 @@ enum JobFlag : uint32_t {
   kWarmUp = 1U << 0,     // trusted: fills the cache folder, with no seccomp, Landlock or own user
   kSingleUse = 1U << 1,  // nothing else will run in this container
   kTidy = 1U << 2,       // what the job's user owns in /tmp, /var/tmp and /dev/shm is of jobs only
+  kLive = 1U << 3,       // its stdin is what kInput brings; stdin_bytes is 0
+  kTerminal = 1U << 4,   // with kLive: its streams are a terminal, all output is kStdout
 };
 
 struct JobHeader {
@@ -101,7 +103,8 @@ struct JobHeader {
   uint32_t envc;
   uint32_t collect;
   uint32_t files;
-  uint32_t unused;
+  uint16_t rows;  // of the terminal
+  uint16_t cols;
 };
 
 struct JobFile {
@@ -110,7 +113,23 @@ struct JobFile {
   uint64_t size;
 };
 
-enum class Control : uint8_t { kCancel = 'C' };
+// Of a job without kLive only kCancel.
+enum class ControlType : uint32_t {
+  kCancel = 1,  // kill it, and answer
+  kInput,       // `detail` bytes follow, for its stdin
+  kInputEnd,    // its stdin ends after them; with a terminal nothing
+  kSignal,      // to its process group; lost before it runs
+  kResize,      // the size of its terminal from now on: rows << 16 | columns
+};
+
+struct Control {
+  uint32_t type;
+  uint32_t detail;
+};
+
+// So many bytes of input may have been sent and not been told of by kTaken: the supervisor keeps
+// what the program does not read, and stays within reach of signals.
+inline constexpr uint32_t kInputWindow = 256U << 10;
 
 enum class FrameType : uint32_t {
   kHello = 1,
@@ -121,6 +140,7 @@ enum class FrameType : uint32_t {
   kFileData,
   kDone,
   kUsage,
+  kTaken,
 };
 
 struct FrameHeader {
@@ -150,6 +170,11 @@ struct Usage {
   int64_t memory_bytes;  // at the moment
   int64_t memory_peak_bytes;
   int64_t processes;  // at the moment
+};
+
+// So many bytes more of the input are in the program's pipe or terminal, or nobody's any more.
+struct Taken {
+  uint32_t bytes;
 };
 
 struct File {

@@ -182,7 +182,7 @@ class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
 
   std::string_view isolation() const override { return "fake"; }
 
-  LiveInput* live_input() override { return feeds ? this : nullptr; }
+  LiveInput& live_input() override { return *this; }
 
   void Write(uint64_t run, std::string data, std::function<void()> done) override {
     written[run] += data;
@@ -199,7 +199,6 @@ class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
     written[run] += "<" + std::to_string(signal) + ">";
   }
 
-  bool feeds = true;
   std::map<RunId, OnUsage> watched;
   std::map<uint64_t, std::string> written;
   std::vector<sandbox::Spec> specs;  // the run with id n is at n - 1

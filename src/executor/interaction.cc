@@ -1,5 +1,6 @@
 #include "executor/interaction.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -81,20 +82,20 @@ void Interaction::Feed(Side to) {
     return;
   }
   party.writing = true;
-  backend_.live_input()->Write(party.id, std::exchange(party.unread, {}),
-                               [self = shared_from_this(), to] {
-                                 self->parties_[to].writing = false;
-                                 self->active_at_ = base::MonotonicNow();
-                                 self->Feed(to);
-                               });
+  backend_.live_input().Write(party.id, std::exchange(party.unread, {}),
+                              [self = shared_from_this(), to] {
+                                self->parties_[to].writing = false;
+                                self->active_at_ = base::MonotonicNow();
+                                self->Feed(to);
+                              });
 }
 
 void Interaction::EndInput(Side to) {
   Party& party = parties_[to];
   if (!party.unread.empty()) {
-    backend_.live_input()->Write(party.id, std::exchange(party.unread, {}), [] {});
+    backend_.live_input().Write(party.id, std::exchange(party.unread, {}), [] {});
   }
-  backend_.live_input()->CloseInput(party.id);
+  backend_.live_input().CloseInput(party.id);
 }
 
 void Interaction::OnEnded(Side side, sandbox::RunResult result) {
@@ -154,8 +155,11 @@ void Interaction::Kill(Side side) {
   }
 }
 
-// Who has computed was not idle.
+// Who has computed was not idle, nor was who did not run yet.
 void Interaction::Measure(Side side, const sandbox::LiveUsage& usage) {
+  if (!std::exchange(parties_[side].runs, true)) {
+    active_at_ = std::max(active_at_, base::MonotonicNow() - usage.wall_time);
+  }
   if (!usage.cpu_time) {
     return;
   }
@@ -176,15 +180,16 @@ void Interaction::WatchSilence(base::Nanos left) {
 }
 
 void Interaction::OnSilence() {
+  const bool run = parties_[kProgram].runs && parties_[kInteractor].runs;
   const bool measured = parties_[kProgram].usage && parties_[kInteractor].usage;
   const base::Nanos idle_time = idle_time_ > 0 ? idle_time_ : kIdleTime;
   const base::Nanos silence = base::MonotonicNow() - active_at_;
   if (silence < idle_time) {
     WatchSilence(idle_time - silence);
-  } else if (idle_time_ > 0 || measured) {
+  } else if (run && (idle_time_ > 0 || measured)) {
     Decide(Decider::kSilence);
   } else {
-    WatchSilence(idle_time);  // until they are measured, or their limits decide
+    WatchSilence(idle_time);  // until they run and are measured, or their limits decide
   }
 }
 

@@ -55,7 +55,7 @@ class Interaction : public std::enable_shared_from_this<Interaction> {
   static constexpr base::Nanos kIdleTime = 2 * base::kSecond;
 
   // `idle_time`: how long both may neither say nor take a word, nor compute (as far as that is
-  // measured) while both run; 0: kIdleTime. REQUIRES: backend.live_input().
+  // measured) while both run; 0: kIdleTime.
   Interaction(boost::asio::io_context& loop, sandbox::Backend& backend, base::Nanos idle_time,
               OnUsage on_usage, Done done);
   ~Interaction();
@@ -79,6 +79,7 @@ class Interaction : public std::enable_shared_from_this<Interaction> {
     bool ended = false;
     bool killed = false;  // by us
     sandbox::RunResult result;
+    bool runs = false;                        // it was heard of: a container may have to start
     std::optional<sandbox::LiveUsage> usage;  // as measured last
     std::string unread;                       // what the other has said
     bool writing = false;                     // what was unread before is on its way

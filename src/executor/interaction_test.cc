@@ -42,7 +42,7 @@ class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
 
   std::string_view isolation() const override { return "fake"; }
 
-  LiveInput* live_input() override { return this; }
+  LiveInput& live_input() override { return *this; }
 
   void Write(uint64_t run, std::string data, std::function<void()> done) override {
     programs[run].input.push_back(std::move(data));
@@ -123,6 +123,13 @@ class InteractionTest : public testing::Test {
 
   void Say(uint64_t id, const std::string& text, Stream stream = Stream::kStdout) {
     backend_.programs[id].on_output(stream, text);
+  }
+
+  // Both are heard of, but not measured.
+  void Run() {
+    for (const auto id : {kProgram, kInteractor}) {
+      backend_.programs[id].on_usage({0, {}, {}, {}, {}});
+    }
   }
 
   void End(uint64_t id, int exit_code, Cause cause = Cause::kExited, sandbox::Usage usage = {}) {
@@ -248,12 +255,24 @@ TEST_F(InteractionTest, ALimitOfTheInteractorsIsNotHeldAgainstTheProgram) {
 
 TEST_F(InteractionTest, SilenceEndsBoth) {
   Start(50 * base::kMillisecond);
+  Run();
   Say(kProgram, "?");
   const job::TestResult test = Judged();
   EXPECT_EQ(test.verdict, Verdict::kIdlenessLimit);
   EXPECT_TRUE(backend_.programs[kProgram].killed);
   EXPECT_TRUE(backend_.programs[kInteractor].killed);
   EXPECT_GE(result_->silence, 50 * base::kMillisecond);
+}
+
+TEST_F(InteractionTest, NobodyIsIdleBeforeBothRun) {
+  Start(50 * base::kMillisecond);
+  backend_.programs[kInteractor].on_usage({base::kSecond, {}, {}, {}, {}});
+  loop_.restart();
+  loop_.run_for(std::chrono::milliseconds(150));
+  ASSERT_FALSE(backend_.programs[kInteractor].killed) << "the program's container is not there yet";
+  backend_.programs[kProgram].on_usage({0, {}, {}, {}, {}});
+  EXPECT_EQ(Judged().verdict, Verdict::kIdlenessLimit);
+  EXPECT_LT(result_->silence, 150 * base::kMillisecond) << "counted from its start";
 }
 
 TEST_F(InteractionTest, WhoComputesIsNotIdle) {

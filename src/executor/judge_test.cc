@@ -34,7 +34,7 @@ class FakeBackend : public sandbox::Backend, public sandbox::LiveInput {
 
   std::string_view isolation() const override { return "fake"; }
 
-  LiveInput* live_input() override { return this; }
+  LiveInput& live_input() override { return *this; }
 
   void Write(uint64_t, std::string, std::function<void()>) override { FAIL(); }
 

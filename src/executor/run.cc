@@ -52,11 +52,8 @@ Run::Run(const Shared& shared, const language::Language* language, job::Job job,
 Run::~Run() = default;
 
 void Run::Start() {
-  const bool live = job_.submission.interactive || job_.submission.interacts;
   if (job_.submission.interactive && job_.attempts > 1) {
     Fail("The node that held the client's connection was lost.");
-  } else if (live && backend_.live_input() == nullptr) {
-    Fail("This worker cannot run interactive programs.");
   } else if (IsAvailable(main_.language, job_.submission.language) &&
              (checker_.submission == nullptr ||
               IsAvailable(checker_.language, checker_.submission->language))) {
@@ -91,7 +88,7 @@ void Run::Cancel() {
 
 void Run::Write(std::string data, std::function<void()> done) {
   if (program_ && !input_ends_) {
-    backend_.live_input()->Write(*program_, std::move(data), std::move(done));
+    backend_.live_input().Write(*program_, std::move(data), std::move(done));
   } else if (!done_ || input_done_ || input_ends_) {
     boost::asio::post(loop_, std::move(done));
   } else {
@@ -103,20 +100,20 @@ void Run::Write(std::string data, std::function<void()> done) {
 void Run::CloseInput() {
   input_ends_ = true;
   if (program_) {
-    backend_.live_input()->CloseInput(*program_);
+    backend_.live_input().CloseInput(*program_);
   }
 }
 
 void Run::Resize(job::TerminalSize size) {
   size_ = size;
   if (program_) {
-    backend_.live_input()->Resize(*program_, ToSandbox(size));
+    backend_.live_input().Resize(*program_, ToSandbox(size));
   }
 }
 
 void Run::Signal(int signal) {
   if (program_) {
-    backend_.live_input()->Signal(*program_, signal);
+    backend_.live_input().Signal(*program_, signal);
   }
 }
 
@@ -233,7 +230,7 @@ void Run::StartRun() {
 
 void Run::StartInput() {
   program_ = sandbox_;
-  sandbox::LiveInput& live = *backend_.live_input();
+  sandbox::LiveInput& live = backend_.live_input();
   if (std::function<void()> done = std::exchange(input_done_, nullptr)) {
     live.Write(*program_, std::exchange(input_, {}), std::move(done));
   }

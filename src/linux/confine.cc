@@ -133,7 +133,7 @@ int LandlockAbi() {
 }
 
 bool RestrictWithLandlock(int abi, const char* const* read_only, const char* const* writable,
-                          const char* devices) {
+                          const char* const* devices) {
   const uint64_t all = AllRights(abi);
   RulesetAttr attr{};
   attr.handled_access_fs = all;
@@ -161,7 +161,9 @@ bool RestrictWithLandlock(int abi, const char* const* read_only, const char* con
   for (const char* path : {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}) {
     ok = ok && Allow(fd, path, device_use);
   }
-  ok = ok && (devices == nullptr || Allow(fd, devices, device_use));
+  for (const char* const* path = devices; ok && *path != nullptr; ++path) {
+    ok = Allow(fd, *path, device_use);
+  }
   // /proc: its own files, write access included (a program may name its threads); the mount hides
   // the rest.
   ok = ok && Allow(fd, "/proc",

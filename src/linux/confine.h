@@ -25,12 +25,12 @@ bool LimitTo(__rlimit_resource resource, rlim_t value);
 // The Landlock version of the running kernel, 0 when there is none.
 int LandlockAbi();
 
-// A Landlock domain for a job: everything may be listed, the folders of `read_only` (a
-// null-terminated list) read and executed, those of `writable` used freely, /dev's files read and
-// written, and the devices of the folder `devices` likewise, unless it is null. Signals and
-// abstract sockets stay inside where the kernel can (ABI 6). REQUIRES: no_new_privs.
+// A Landlock domain for a job: everything may be listed, the folders of `read_only` read and
+// executed, those of `writable` used freely, /dev/null and the like read and written, and so those
+// of `devices`: devices, or folders of them. Each list ends with a null. Signals and abstract
+// sockets stay inside where the kernel can (ABI 6). REQUIRES: no_new_privs.
 bool RestrictWithLandlock(int abi, const char* const* read_only, const char* const* writable,
-                          const char* devices = nullptr);
+                          const char* const* devices);
 
 // What a service may use beside what it holds open. The lists end with a null or a 0.
 struct ServiceRules {

@@ -649,7 +649,7 @@ class NativeBackend final : public Backend,
     }
   }
 
-  LiveInput* live_input() override { return this; }
+  LiveInput& live_input() override { return *this; }
 
   void Write(uint64_t id, std::string data, std::function<void()> done) override {
     const auto run = runs_.find(id);
@@ -1098,7 +1098,7 @@ class NativeHandle final : public Backend {
     backend_->WatchUsage(id, std::move(on_usage));
   }
 
-  LiveInput* live_input() override { return backend_.get(); }
+  LiveInput& live_input() override { return *backend_; }
 
   std::string_view isolation() const override { return backend_->isolation(); }
 

@@ -228,7 +228,7 @@ class LiveTest : public NativeTest {
         [this](RunResult result) { result_ = std::move(result); });
   }
 
-  LiveInput& live() { return *backend_->live_input(); }
+  LiveInput& live() { return backend_->live_input(); }
 
   template <typename Condition>
   bool Until(Condition condition) {

@@ -168,8 +168,8 @@ class Backend {
   // ignored. A backend that cannot measure never calls it.
   virtual void WatchUsage(RunId /*id*/, OnUsage /*on_usage*/) {}
 
-  // Null: it cannot run a Spec with live_input.
-  virtual LiveInput* live_input() { return nullptr; }
+  // Of its runs.
+  virtual LiveInput& live_input() = 0;
 
   // "full", "rootless", "no-cgroup" or "docker".
   virtual std::string_view isolation() const = 0;

@@ -30,7 +30,6 @@ struct Options {
   job::Limits default_limits;
   // What is wrong with a webhook; empty: there are none.
   std::function<std::vector<job::FieldError>(const job::Webhook&)> webhook_errors = {};
-  bool interactors = true;  // false: this node's worker cannot run them
 };
 
 // Why a call was refused, ready to become problem+json.

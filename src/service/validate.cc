@@ -270,9 +270,6 @@ std::vector<job::FieldError> Validate(const Options& options, const language::Re
   Errors errors = ValidateProgram(options, languages, key, &submission, parsed->has_code);
   if (submission.checker != nullptr) {
     const std::string field = submission.interacts ? "interactor" : "checker";
-    if (submission.interacts && !options.interactors) {
-      errors.push_back({field, "the docker backend cannot run interactors"});
-    }
     // It is the caller's like the other.
     auto checker = std::make_shared<job::Submission>(*submission.checker);
     for (job::FieldError& error :

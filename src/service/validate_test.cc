@@ -217,10 +217,9 @@ TEST_F(ValidateTest, ChecksTheInteractor) {
   submission_.interacts = true;
   EXPECT_EQ(Wrong(true), "");
   EXPECT_TRUE(submission_.interacts);
-  options_.interactors = false;
   interactor->language = "cobol";
   submission_.checker = interactor;
-  EXPECT_EQ(Wrong(true), "interactor,interactor.language");
+  EXPECT_EQ(Wrong(true), "interactor.language");
 }
 
 TEST_F(ValidateTest, TheLanguagesOfAKeyAreKnown) {

@@ -17,9 +17,7 @@ from docker_backend import (assert_nothing_left, container, docker_service, job_
                             job_processes, refusal, runner, wait_for_state)
 from docker_engine import RUNNER_IMAGE
 from events import EventReader
-from interactive import handshake
 from service import eventually
-from test_interactive import answer
 
 # The runner has these toolchains.
 PROGRAMS = [one for one in programs.discover() if one.language in ("go", "python")]
@@ -133,13 +131,6 @@ def test_health_namesTheBackendAndItsContainer(exec_service, shared_runner):
     found = container(exec_service, shared_runner)
     assert found["state"] == "up"
     assert set(found["languages"]) == {"go", "python"}
-
-
-def test_interactors_areRefused(exec_service):
-    response = exec_service.post({"language": "python", "code": "", "tests": [{}],
-                                  "interactor": {"language": "python", "code": ""}})
-    assert (response.status, response.fields()) == (422, ["interactor"])
-    assert "docker backend" in response.json["errors"][0]["message"]
 
 
 # Who may do what ------------------------------------------------------------------------------------
@@ -535,12 +526,6 @@ while True:
     assert service.request("DELETE", f"/v1/execute/{job_id}").status == 200
     assert "usage" not in service.wait(job_id)
     reader.close()
-
-
-def test_interactive_isRefusedByName(exec_service):
-    with handshake(exec_service) as connection:
-        status, _, body = answer(connection)
-    assert status == 501 and b"the docker backend cannot run interactive programs" in body
 
 
 def test_supervisorOfTheSameUser_cannotBeSignalled(shared_user):

@@ -61,10 +61,10 @@ def test_terminal_echoesAndEditsLines(service):
 
 def test_terminal_resizeReachesTheProgram(service):
     code = f"""
-import os, signal
+import os, signal, time
 signal.signal(signal.SIGWINCH, lambda *_: os.write(1, b"%dx%d\\n" % os.get_terminal_size()))
 {READY}
-while True: signal.pause()
+while True: time.sleep(0.05)
 """
     with terminal(service, code) as session:
         session.until_output(b"ready\r\n")
@@ -441,6 +441,7 @@ def test_terminal_nothingIsLeftOfManySessions(service):
         if i % 4 < 2:
             session.stdin("typed\n")
         session.vanish()
+        eventually(lambda: service.get("/health").json["running"] < 4, what="room for another session")
     eventually(lambda: descriptors() <= before[0] + 2, what="all descriptors closed")
     eventually(lambda: terminals() <= before[1], what="no terminal left")
     assert mounts() == before[2]

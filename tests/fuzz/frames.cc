@@ -27,6 +27,12 @@ Outcome Read(const sandbox::Spec& spec, bool early, std::string_view bytes, size
     outcome.told += data;
   };
   events.on_usage = [&](const sandbox::LiveUsage&) { outcome.told += "u"; };
+  uint32_t fed = 100;
+  events.on_taken = [&](uint32_t taken) {
+    outcome.told += "t";
+    fed -= std::min(fed, taken);
+    return fed > 0;
+  };
   docker::FrameParser parser(std::move(events));
   if (early) {
     parser.Expect(spec);

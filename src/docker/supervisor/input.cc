@@ -112,7 +112,9 @@ bool Input::ReadJob(Job* job) {
       h.collect > wire::kMaxCollect || h.files > wire::kMaxFiles ||
       h.stdin_bytes > wire::kMaxStdin || h.wall_time <= 0 || h.memory_bytes <= 0 ||
       h.processes <= 0 || h.output_bytes <= 0 || h.file_bytes <= 0 || h.open_files <= 0 ||
-      h.collect_bytes < 0 || h.cpu_time < 0) {
+      h.collect_bytes < 0 || h.cpu_time < 0 ||
+      ((h.flags & wire::kLive) != 0 && h.stdin_bytes != 0) ||
+      ((h.flags & wire::kTerminal) != 0 && (h.flags & wire::kLive) == 0)) {
     errno = EINVAL;
     return false;
   }

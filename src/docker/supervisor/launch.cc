@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -181,9 +182,12 @@ void LaunchProgram(const Launch& launch) {
   if (::chdir(launch.folder.c_str()) != 0) {
     Fail(launch, Step::kBoxFd);
   }
-  if (::dup2(launch.job->stdin_fd.get(), 0) != 0 || ::dup2(launch.stdout_fd, 1) != 1 ||
+  if (::dup2(launch.stdin_fd, 0) != 0 || ::dup2(launch.stdout_fd, 1) != 1 ||
       ::dup2(launch.stderr_fd, 2) != 2) {
     Fail(launch, Step::kStdio);
+  }
+  if (launch.terminal && ::ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) {
+    Fail(launch, Step::kTerminal);
   }
   const auto pipe = static_cast<unsigned>(launch.error_fd);
   if (linux::CloseRange(3, pipe - 1, 0) != 0 || linux::CloseRange(pipe + 1, ~0U, 0) != 0) {
@@ -220,13 +224,18 @@ void LaunchProgram(const Launch& launch) {
   if (launch.landlock_abi > 0) {
     std::array<const char*, 64> read_only{};
     std::array<const char*, 8> writable{};
+    std::array<const char*, 3> devices{};
     for (size_t i = 0; i < launch.read_only.size() && i + 1 < read_only.size(); ++i) {
       read_only[i] = launch.read_only[i].c_str();
     }
     for (size_t i = 0; i < launch.writable.size() && i + 1 < writable.size(); ++i) {
       writable[i] = launch.writable[i].c_str();
     }
-    if (!linux::RestrictWithLandlock(launch.landlock_abi, read_only.data(), writable.data())) {
+    for (size_t i = 0; i < launch.devices.size() && i + 1 < devices.size(); ++i) {
+      devices[i] = launch.devices[i].c_str();
+    }
+    if (!linux::RestrictWithLandlock(launch.landlock_abi, read_only.data(), writable.data(),
+                                     devices.data())) {
       Fail(launch, Step::kLandlock);
     }
   }

@@ -23,6 +23,10 @@ struct Launch {
   std::vector<std::string> writable;
   int64_t tasks_at_start = 0;  // of a user whom jobs share
   int landlock_abi = 0;
+  // The program's streams. A terminal is all of them, and becomes its controlling one.
+  bool terminal = false;
+  std::vector<std::string> devices;  // for Landlock
+  int stdin_fd = -1;
   int stdout_fd = -1;
   int stderr_fd = -1;
   int error_fd = -1;  // closed by exec; else a StepError comes out

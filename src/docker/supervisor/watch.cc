@@ -5,12 +5,15 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstring>
+#include <utility>
 
 #include "linux/syscall.h"
 #include "sandbox/wire.h"
@@ -24,6 +27,8 @@ namespace end = sandbox::wire;
 constexpr int64_t kMillisecond = 1'000'000;
 constexpr int64_t kSecond = 1'000 * kMillisecond;
 constexpr int64_t kMeasureEvery = 5 * kMillisecond;
+// A live program that waits; there may be many of them.
+constexpr int64_t kMeasureIdle = 50 * kMillisecond;
 constexpr int64_t kKillTime = 10 * kSecond;
 
 int64_t ChildrenCpu() {
@@ -64,7 +69,54 @@ bool Watch::Run(Launch* launch, wire::Done* done) {
   return !abandoned_;
 }
 
+// Its streams can also be opened by name (/dev/stdin), whatever user it has.
+bool Watch::ConnectPipes(Launch* launch, base::UniqueFd* in, base::UniqueFd* out,
+                         base::UniqueFd* err) {
+  if (!MakePipe(&streams_[0].fd, out) || !MakePipe(&streams_[1].fd, err) ||
+      ::fchmod(out->get(), 0622) != 0 || ::fchmod(err->get(), 0622) != 0) {
+    return false;
+  }
+  launch->stdin_fd = job_.stdin_fd.get();
+  if ((job_.header.flags & wire::kLive) != 0) {
+    base::UniqueFd feed;
+    if (!MakePipe(in, &feed) || ::fchmod(in->get(), 0444) != 0 ||
+        ::fcntl(in->get(), F_SETFL, 0) != 0 || ::fcntl(feed.get(), F_SETFL, O_NONBLOCK) != 0) {
+      return false;
+    }
+    feeder_.Open(std::move(feed));
+    launch->stdin_fd = in->get();
+  }
+  launch->stdout_fd = out->get();
+  launch->stderr_fd = err->get();
+  return true;
+}
+
+// The slave stays open here, so that the master does not end before the last process: a program may
+// close its terminal and open it again.
+bool Watch::ConnectTerminal(Launch* launch) {
+  // Else jobs of the same user in the same container could open it.
+  if (!family_.own_uid && !family_.alone && launch->landlock_abi == 0) {
+    errno = EPERM;
+    return false;
+  }
+  const int64_t owner = family_.own_uid ? int64_t{family_.uid} : -1;
+  if (!MakeTerminal(job_.header.rows, job_.header.cols, owner, &terminal_)) {
+    return false;
+  }
+  base::UniqueFd feed(::fcntl(terminal_.master.get(), F_DUPFD_CLOEXEC, 3));
+  if (!feed.valid()) {
+    return false;
+  }
+  feeder_.Open(std::move(feed));
+  streams_[0].fd = std::move(terminal_.master);
+  launch->terminal = true;
+  launch->devices = {"/dev/tty", terminal_.path};
+  launch->stdin_fd = launch->stdout_fd = launch->stderr_fd = terminal_.slave.get();
+  return true;
+}
+
 bool Watch::Start(Launch* launch) {
+  base::UniqueFd in;
   base::UniqueFd out;
   base::UniqueFd err;
   base::UniqueFd start;
@@ -73,17 +125,16 @@ bool Watch::Start(Launch* launch) {
   ::sigaddset(&child, SIGCHLD);
   ::sigprocmask(SIG_BLOCK, &child, nullptr);  // NOLINT(concurrency-mt-unsafe): one thread
   signals_.reset(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!signals_.valid() || !MakePipe(&streams_[0].fd, &out) || !MakePipe(&streams_[1].fd, &err) ||
-      !MakePipe(&start_, &start)) {
-    Fail(Step::kStdio, errno);
+  const bool terminal = (job_.header.flags & wire::kTerminal) != 0;
+  if (!signals_.valid() || !MakePipe(&start_, &start) ||
+      !(terminal ? ConnectTerminal(launch) : ConnectPipes(launch, &in, &out, &err))) {
+    Fail(terminal ? Step::kTerminal : Step::kStdio, errno);
     return false;
   }
   streams_[0].type = wire::FrameType::kStdout;
   streams_[0].truncated = wire::kStdoutTruncated;
   streams_[1].type = wire::FrameType::kStderr;
   streams_[1].truncated = wire::kStderrTruncated;
-  launch->stdout_fd = out.get();
-  launch->stderr_fd = err.get();
   launch->error_fd = start.get();
   children_before_ = ChildrenCpu();
   started_at_ = Now();
@@ -102,13 +153,14 @@ void Watch::Turn() {
   const int64_t deadline = std::min(next_measure_, started_at_ + job_.header.wall_time);
   const int64_t wait = std::max<int64_t>(0, deadline - Now());
   const bool room = !output_->full();
-  std::array<pollfd, 6> polled = {{
+  std::array<pollfd, 7> polled = {{
       {STDIN_FILENO, POLLIN, 0},
       {signals_.get(), POLLIN, 0},
       {start_.get(), POLLIN, 0},
       {room ? streams_[0].fd.get() : -1, POLLIN, 0},
       {room ? streams_[1].fd.get() : -1, POLLIN, 0},
       {output_->empty() ? -1 : STDOUT_FILENO, POLLOUT, 0},
+      {feeder_.waiting(), POLLOUT, 0},
   }};
   const timespec timeout{wait / kSecond, wait % kSecond};
   if (::ppoll(polled.data(), polled.size(), &timeout, nullptr) < 0 && errno != EINTR) {
@@ -124,12 +176,16 @@ void Watch::Turn() {
   if (polled[4].revents != 0) {
     ReadStream(&streams_[1]);
   }
+  if (polled[0].revents != 0) {
+    ReadControl();
+  }
+  if (polled[0].revents != 0 || polled[6].revents != 0) {
+    Stir();
+    feeder_.Flush(output_);
+  }
   if (!output_->Flush()) {
     abandoned_ = true;
     End(end::kEndedCancel);
-  }
-  if (polled[0].revents != 0) {
-    ReadControl();
   }
   if (polled[1].revents != 0) {
     signalfd_siginfo info{};
@@ -158,13 +214,84 @@ void Watch::ReadStart() {
 }
 
 void Watch::ReadControl() {
-  uint8_t byte = 0;
-  const ssize_t n = ::read(STDIN_FILENO, &byte, 1);
+  std::array<char, 65536> buffer;
+  const ssize_t n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
     return;
   }
-  abandoned_ = n <= 0;
-  End(end::kEndedCancel);
+  if (n <= 0) {
+    abandoned_ = true;
+    return End(end::kEndedCancel);
+  }
+  controls_.append(buffer.data(), static_cast<size_t>(n));
+  size_t at = 0;
+  for (size_t taken = 1; taken > 0 && !ended_; at += taken) {
+    taken = TakeControl(std::string_view(controls_).substr(at));
+  }
+  controls_.erase(0, at);
+}
+
+// Returns how many bytes of `data` it was; 0 when more have to come.
+size_t Watch::TakeControl(std::string_view data) {
+  if (input_left_ > 0) {
+    data = data.substr(0, input_left_);
+    if (!feeder_.Put(data)) {
+      Fail(Step::kRequest, EPROTO);
+    }
+    input_left_ -= static_cast<uint32_t>(data.size());
+    return data.size();
+  }
+  wire::Control control{};
+  if (data.size() < sizeof(control)) {
+    return 0;
+  }
+  std::memcpy(&control, data.data(), sizeof(control));
+  Obey(control);
+  return sizeof(control);
+}
+
+void Watch::Obey(const wire::Control& control) {
+  const auto type = static_cast<wire::ControlType>(control.type);
+  const bool terminal = terminal_.slave.valid();
+  if (type == wire::ControlType::kCancel) {
+    return End(end::kEndedCancel);
+  }
+  if ((job_.header.flags & wire::kLive) == 0) {
+    return Fail(Step::kRequest, EPROTO);
+  }
+  switch (type) {
+    case wire::ControlType::kInput:
+      input_left_ = control.detail;
+      return;
+    case wire::ControlType::kInputEnd:
+      return terminal ? void() : feeder_.End();
+    case wire::ControlType::kSignal:
+      return Signal(static_cast<int>(control.detail));
+    case wire::ControlType::kResize:
+      return terminal
+                 ? ResizeTerminal(streams_[0].fd.get(), static_cast<uint16_t>(control.detail >> 16),
+                                  static_cast<uint16_t>(control.detail))
+                 : void();
+    case wire::ControlType::kCancel:
+      break;
+  }
+  Fail(Step::kRequest, EPROTO);
+}
+
+// To the program's process group, once it is more than our copy. Nothing but processes of the job
+// is in there, and with another effective user than ours they cannot signal us back.
+void Watch::Signal(int signal) {
+  if (start_.valid()) {
+    return;
+  }
+  const uid_t own = ::geteuid();
+  if (family_.own_uid && ::seteuid(family_.uid) != 0) {
+    return;
+  }
+  ::kill(-main_, signal);
+  if (family_.own_uid && ::seteuid(own) != 0) {
+    Fail(Step::kUser, errno);
+  }
 }
 
 void Watch::ReadStream(Stream* stream) {
@@ -179,6 +306,7 @@ void Watch::ReadStream(Stream* stream) {
   }
   const int64_t room = job_.header.output_bytes + wire::kOutputSlack - stream->taken;
   const int64_t take = std::min<int64_t>(room, n);
+  Stir();
   output_->Put(stream->type, buffer.data(), static_cast<size_t>(take));
   stream->taken += take;
   if (stream->taken > job_.header.output_bytes) {
@@ -235,9 +363,21 @@ void Watch::CheckLimits() {
     done_.flags |= end::kHitProcessLimit;
   }
   TellUsage(now, tally, cpu);
+  if (std::exchange(cpu_, cpu) != cpu) {
+    stirred_at_ = now;
+  }
+  idle_ = (job_.header.flags & wire::kLive) != 0 && now - stirred_at_ > kMeasureIdle;
   // Measuring takes longer the more there is: it gets a tenth of the time at most.
   const int64_t cost = Now() - now;
-  next_measure_ = Now() + std::max(kMeasureEvery, 9 * cost);
+  next_measure_ = Now() + std::max(idle_ ? kMeasureIdle : kMeasureEvery, 9 * cost);
+}
+
+// It may be about to need more than it did.
+void Watch::Stir() {
+  stirred_at_ = Now();
+  if (std::exchange(idle_, false)) {
+    next_measure_ = std::min(next_measure_, stirred_at_ + kMeasureEvery);
+  }
 }
 
 // What nobody takes at the moment is not told: it would be old.

@@ -73,7 +73,7 @@ Step DropRights(const Confinement& confinement) {
       read_only[n++] = confinement.mounts[i].target.data();
     }
     static constexpr const char* kWritable[] = {"/box", "/tmp", "/dev/shm", nullptr};
-    const char* const devices = confinement.terminal ? "/dev/pts" : nullptr;
+    const char* const devices[] = {confinement.terminal ? "/dev/pts" : nullptr, nullptr};
     if (!linux::RestrictWithLandlock(confinement.landlock_abi, read_only, kWritable, devices)) {
       return Step::kLandlock;
     }
