@@ -298,6 +298,17 @@ TEST_F(Supervisor, EndsAForkBomb) {
   EXPECT_NE(result.cause, Cause::kInternal) << result.message;
 }
 
+TEST_F(Supervisor, WhoStopsEverythingElseDoesNotHoldUpTheEnd) {
+  sandbox::Spec spec = Python(
+      "import os, signal\n"
+      "for _ in range(3): os.fork()\n"
+      "while True:\n"
+      "    try: os.kill(-1, signal.SIGSTOP)\n"
+      "    except OSError: pass\n");
+  spec.limits.wall_time = base::kSecond / 5;
+  EXPECT_EQ(Run(spec).cause, Cause::kWallTimeLimit);
+}
+
 TEST_F(Supervisor, EndOfInputKillsEverything) {
   Start();
   Send(

@@ -4,6 +4,7 @@ import pytest
 
 from docker_live import docker_mode, job_dir, service, start_service  # noqa: F401: fixtures
 from interactive import Session
+from service import eventually
 # Collected here, with the fixtures of this file.
 from test_interactive import (  # noqa: F401
     READY, SLEEPS, test_interactive_bytesOfAnyKindPassBothWays,
@@ -60,3 +61,40 @@ def test_live_sessionTellsWhatItUses(service):
         session.until(lambda message: message["type"] == "usage"
                       and message["data"]["cpu_time_ms"] > 500)
         assert session.result()["result"]["verdict"] == "cpu_time_limit"
+
+
+def containers(docker, *options):
+    return docker.output("ps", "--quiet", *options).split()
+
+
+def works_again(service):
+    eventually(lambda: all(one["state"] == "up" for one in service.get("/health").json["containers"]),
+               60, what="containers that are up")
+    assert service.run("print('back')")["stdout"] == "back\n"
+    service.nothing_left()
+
+
+def test_live_containerThatDiesEndsItsSessions(docker, service):
+    with Session(service, SLEEPS) as session:
+        session.until_output(b"ready\n")
+        docker.run("kill", *containers(docker), check=False)
+        last = session.until_closed()
+    assert (last["type"], last["data"]["status"]) == ("result", "failed"), last
+    assert "container" in last["data"]["error"]
+    docker.run("start", *containers(docker, "--all"), check=False)  # but for those for one use
+    works_again(service)
+
+
+@pytest.mark.long
+def test_live_sessionInAPausedContainerEndsWithItsClient(docker, service):
+    """Also when input that it does not take is on its way."""
+    with Session(service, SLEEPS) as session:
+        session.until_output(b"ready\n")
+        paused = containers(docker)
+        docker.run("pause", *paused)
+        for _ in range(4):  # as much as is kept for it: beyond, the client would not be heard
+            session.stdin(b"x" * 60_000)
+        session.vanish()
+        assert service.wait(session.job_id(), deadline=40)["status"] == "cancelled"
+    docker.run("unpause", *paused, check=False)
+    works_again(service)

@@ -138,6 +138,18 @@ void Reap(pid_t main_pid, int* main_status) {
   }
 }
 
+// What runs as the user may stop the process below as well: until that has killed it, it is told to
+// go on. With the user's effective id we may do so even without CAP_KILL.
+void Resume(pid_t pid, uid_t uid) {
+  const uid_t own = ::geteuid();
+  if (::seteuid(uid) == 0) {
+    ::kill(pid, SIGCONT);
+    if (::seteuid(own) != 0) {
+      ::_exit(1);  // nothing that comes later could be trusted
+    }
+  }
+}
+
 // From a process of the user itself, kill(-1) reaches all of its processes at once, also those that
 // are being born.
 void KillAsUser(uid_t uid) {
@@ -148,8 +160,10 @@ void KillAsUser(uid_t uid) {
     }
     ::_exit(0);
   }
-  if (helper > 0) {
-    ::waitpid(helper, nullptr, 0);  // kill(-1) spares its caller
+  int status = 0;
+  // kill(-1) spares its caller, which so comes to its end.
+  while (helper > 0 && ::waitpid(helper, &status, WUNTRACED) == helper && WIFSTOPPED(status)) {
+    Resume(helper, uid);
   }
 }
 
