@@ -2,6 +2,7 @@
 and nothing of one job in the next."""
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -57,6 +58,12 @@ def processes(service):
     return [pid for pid in nodes if parents.get(parents[pid]) == service.launcher()]
 
 
+def age(pid):
+    """Of a process, in seconds."""
+    ticks = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    return float(pathlib.Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.fixture(scope="module")
 def warm():
     with running(SANDBOX_SLOTS="1", JOB_STORE="memory") as created:
@@ -98,6 +105,23 @@ def test_cold_is_cold(cold):
 def test_what_is_not_the_plain_case_starts_cold(warm, members):
     assert run(warm, IS_WARM, **members)["stdout"] == "false\n"
     assert is_warm(warm)
+
+
+def test_the_wait_is_not_seen_in_its_times(start_service):
+    code = """
+const now = Date.now(), t = performance.nodeTiming
+console.log(JSON.stringify({uptime: process.uptime() * 1000, now: performance.now(), origin: now - performance.timeOrigin,
+  boot: t.bootstrapComplete, node: t.nodeStart, loop: t.loopStart, timing: Date.now() - performance.timeOrigin - performance.now()}))
+"""
+    service = start_service(SANDBOX_SLOTS="1", JOB_STORE="memory")
+    wait_until_warm(service)
+    eventually(lambda: parked(service) >= 3, what="parked processes")
+    pids = processes(service)
+    oldest = max(age(pid) for pid in pids)
+    eventually(lambda: max(age(pid) for pid in pids) > oldest + 4, what="some time of waiting")
+    times = json.loads(run(service, code)["stdout"])
+    assert times.pop("loop") == -1 and abs(times.pop("timing")) < 5
+    assert all(0 < value < 4000 for value in times.values()), times
 
 
 def test_random_numbers_are_fresh(warm):

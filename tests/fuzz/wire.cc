@@ -68,7 +68,7 @@ FUZZ(wire, input) {
     // All that is kept ready leaves room for jobs.
     MUST(setup.park + setup.warm_count * setup.warm_park <= wire::kMaxSandboxes);
     for (uint32_t i = 0; i < setup.warm_count; ++i) {
-      MUST(Ends(setup.warm_sources[i]) && setup.warm_jobs > 0);
+      MUST(Ends(setup.warm_sources[i]) && setup.warm_jobs > 0 && setup.warm_forks[i] <= 1);
       MUST(std::memchr(setup.warm_preloads[i].data(), 0, setup.warm_preloads[i].size()) != nullptr);
       MUST(std::strchr(setup.warm_sources[i].data(), '/') == nullptr);
     }

@@ -24,8 +24,11 @@ Step TakeStreams(int in, int out, int err, int link) {
   return Step::kNone;
 }
 
-Step SetFixedLimits() {
-  const bool ok = linux::LimitTo(RLIMIT_STACK, rlim_t{64} << 20) &&
+Step SetFixedLimits(bool cgroups) {
+  // It is also what the C library gives to each thread, and without a control group all of that
+  // counts as used memory (RLIMIT_DATA): Node.js alone starts with five.
+  const rlim_t stack = (cgroups ? rlim_t{64} : rlim_t{8}) << 20;
+  const bool ok = linux::LimitTo(RLIMIT_STACK, stack) &&
                   linux::LimitTo(RLIMIT_MEMLOCK, rlim_t{8} << 20) &&
                   linux::LimitTo(RLIMIT_MSGQUEUE, 0) && linux::LimitTo(RLIMIT_SIGPENDING, 256) &&
                   linux::LimitTo(RLIMIT_RTPRIO, 0) && linux::LimitTo(RLIMIT_NICE, 0) &&

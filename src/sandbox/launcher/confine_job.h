@@ -29,7 +29,7 @@ wire::Step TakeStreams(int in, int out, int err, int link);
 
 // The resource limits that are the same for every program. Those that the C library reads when a
 // program starts are among them.
-wire::Step SetFixedLimits();
+wire::Step SetFixedLimits(bool cgroups);
 
 // Those that a job may choose. Limits are only ever lowered.
 wire::Step SetLimits(const wire::RunLimits& limits, bool cgroups);

@@ -80,7 +80,7 @@ void JobMain(const JobStart& start) {
   }
   Confinement confinement = context.Confine(start.run->policy);
   confinement.terminal = terminal;
-  failed = failed != Step::kNone ? failed : SetFixedLimits();
+  failed = failed != Step::kNone ? failed : SetFixedLimits(confinement.cgroups);
   failed = failed != Step::kNone ? failed : SetLimits(start.run->limits, confinement.cgroups);
   failed = failed != Step::kNone ? failed : DropRights(confinement);
   if (failed != Step::kNone) {

@@ -127,7 +127,8 @@ void ZygoteMain(const Context& context, int control, uint32_t kind, uid_t id) {
   check(WriteAhead(context, kind), Step::kWriteFiles);
   int streams[3];
   check(MakeStreams(streams), Step::kStdio);
-  check(SetFixedLimits() == Step::kNone, Step::kRlimits);
+  check(SetFixedLimits(context.isolation != wire::Isolation::kNoCgroup) == Step::kNone,
+        Step::kRlimits);
   check(linux::DropBoundingSet() && linux::DropCapabilities(), Step::kCapabilities);
   check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, Step::kNoNewPrivileges);
   ControlReport ready{};

@@ -2,6 +2,10 @@
 
 #include <dlfcn.h>
 
+#include <bit>
+#include <cstdio>
+#include <cstring>
+
 namespace sandbox::warm {
 namespace {
 
@@ -57,9 +61,69 @@ struct V8 {
   }
 };
 
+// What Node.js reckons its own age from: two variables, and an array, in the C library's heap, that
+// begins with the same moment (UTC in microseconds, then CLOCK_MONOTONIC in nanoseconds), followed
+// by the moments at which its start has come to certain points; -1: not yet.
+struct Age {
+  static constexpr int kMoments = 8;
+
+  uint64_t* node_start = nullptr;     // for process.uptime()
+  uint64_t* process_start = nullptr;  // for performance.now()
+  double* moments = nullptr;          // for performance.timeOrigin and nodeTiming
+
+  void Find() {
+    const auto* utc = static_cast<const double*>(
+        ::dlsym(RTLD_DEFAULT, "_ZN4node11performance35performance_process_start_timestampE"));
+    Find("_ZN4node11performance25performance_process_startE", &process_start);
+    Find("_ZN4node11per_process15node_start_timeE", &node_start);
+    if (utc == nullptr || process_start == nullptr || node_start == nullptr) {
+      return;
+    }
+    uintptr_t begin = 0;
+    uintptr_t end = 0;
+    if (!FindHeap(&begin, &end)) {
+      return;
+    }
+    auto* const first = reinterpret_cast<double*>(begin);  // NOLINT(performance-no-int-to-ptr)
+    const size_t count = (end - begin) / sizeof(double);
+    for (size_t i = 0; i + kMoments <= count; ++i) {
+      if (IsSame(first[i], *utc) && IsSame(first[i + 1], static_cast<double>(*process_start))) {
+        moments = first + i;
+        return;
+      }
+    }
+  }
+
+ private:
+  // Bit for bit: what lies there may be no number.
+  static bool IsSame(double a, double b) {
+    return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
+  }
+
+  static void Find(const char* name, uint64_t** variable) {
+    *variable = static_cast<uint64_t*>(::dlsym(RTLD_DEFAULT, name));
+  }
+
+  static bool FindHeap(uintptr_t* begin, uintptr_t* end) {
+    FILE* const maps = std::fopen("/proc/self/maps", "re");
+    char line[512];
+    bool found = false;
+    while (maps != nullptr && !found && std::fgets(line, sizeof(line), maps) != nullptr) {
+      found = std::strstr(line, " [heap]") != nullptr;
+    }
+    if (maps != nullptr) {
+      std::fclose(maps);
+    }
+    return found && std::sscanf(line, "%zx-%zx", begin, end) == 2;
+  }
+};
+
+Age g_age;
+
 }  // namespace
 
 void PrepareNode() {
+  g_age.Find();
   V8 v8;
   void* const isolate = v8.Find() ? v8.isolate() : nullptr;
   if (isolate == nullptr) {
@@ -78,6 +142,18 @@ void PrepareNode() {
   }
   v8.end_try(caught);
   v8.end_scope(scope);
+}
+
+void ForgetWait(int64_t nanos) {
+  if (g_age.moments == nullptr) {
+    return;
+  }
+  *g_age.node_start += static_cast<uint64_t>(nanos);
+  *g_age.process_start += static_cast<uint64_t>(nanos);
+  g_age.moments[0] += static_cast<double>(nanos) / 1000;
+  for (int i = 1; i < Age::kMoments; ++i) {
+    g_age.moments[i] += g_age.moments[i] > 0 ? static_cast<double>(nanos) : 0;
+  }
 }
 
 }  // namespace sandbox::warm

@@ -12,7 +12,7 @@
 
 #include <atomic>
 #include <cerrno>
-#include <cstdarg>
+#include <ctime>
 
 #include "linux/message.h"
 #include "sandbox/launcher/confine_job.h"
@@ -34,8 +34,15 @@ sandbox::wire::Name g_source;              // which pid 1 has sent
   ::_exit(127);
 }
 
+int64_t Now() {
+  timespec ts{};
+  ::clock_gettime(CLOCK_MONOTONIC, &ts);
+  return int64_t{ts.tv_sec} * 1'000'000'000 + ts.tv_nsec;
+}
+
 void AwaitJob() {
   sandbox::warm::PrepareNode();
+  const int64_t since = Now();
   const ForkReport ready{Step::kNone, 0, ::getpid()};
   ForkStart start{};
   int fds[linux::kMaxMessageFds];
@@ -59,6 +66,7 @@ void AwaitJob() {
   if (::read(kAheadLink, &go, sizeof(go)) != sizeof(go)) {
     ::_exit(127);  // pid 1 could not confine itself
   }
+  sandbox::warm::ForgetWait(Now() - since);
   ::close(kAheadLink);  // as exec would: the program runs
 }
 
@@ -68,10 +76,6 @@ int OpenFile(const char* path, int flags, mode_t mode) {
     AwaitJob();
   }
   return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
-}
-
-bool HasMode(int flags) {
-  return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
 __attribute__((constructor)) void Load() {
@@ -85,24 +89,17 @@ __attribute__((constructor)) void Load() {
 
 }  // namespace
 
-// By other names here, since <fcntl.h> may define these two.
+// Both are variadic in <fcntl.h>; a mode that nobody has passed is one that the kernel does not
+// look at.
 extern "C" __attribute__((visibility("default"))) int Open(const char* path, int flags,
-                                                           ...) __asm__("open");
+                                                           mode_t mode) __asm__("open");
 extern "C" __attribute__((visibility("default"))) int Open64(const char* path, int flags,
-                                                             ...) __asm__("open64");
+                                                             mode_t mode) __asm__("open64");
 
-int Open(const char* path, int flags, ...) {
-  va_list arguments;
-  va_start(arguments, flags);
-  const mode_t mode = HasMode(flags) ? va_arg(arguments, mode_t) : 0;
-  va_end(arguments);
+int Open(const char* path, int flags, mode_t mode) {
   return OpenFile(path, flags, mode);
 }
 
-int Open64(const char* path, int flags, ...) {
-  va_list arguments;
-  va_start(arguments, flags);
-  const mode_t mode = HasMode(flags) ? va_arg(arguments, mode_t) : 0;
-  va_end(arguments);
+int Open64(const char* path, int flags, mode_t mode) {
   return OpenFile(path, flags, mode);
 }
