@@ -414,6 +414,40 @@ TEST_F(NativeTest, WarmProgramsThatDoNotComeUpCostNothing) {
   }
 }
 
+TEST_F(NativeTest, AProgramThatIsNotForkedWaitsForItsJobInASandboxOfItsOwn) {
+  Spec spec = Shell("");
+  spec.argv = {"/bin/sh", "main"};
+  WarmProgram shell{"main", spec.argv, spec.env, {}, {}};
+  shell.forks = false;
+  Start({shell});
+  spec.stdin_data = "word\n";
+  spec.limits.file_bytes = 1 << 20;
+  const std::string script =
+      "read word; echo $word $$; ls -A . /tmp /etc/ld.so.preload; head -c 2m /dev/zero >big; "
+      "ulimit "
+      "-n; grep -q sandbox-warm /proc/$$/maps && echo ahead; exit 5";
+  spec.files.push_back({"main", false, script, nullptr});
+  spec.limits.open_files = 99;
+  std::string cold;
+  bool ahead = false;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!ahead && std::chrono::steady_clock::now() < deadline) {
+    const RunResult result = Run(spec);
+    ASSERT_EQ(result.cause, Cause::kExited) << result.message;
+    EXPECT_EQ(result.exit_code, 5);
+    EXPECT_THAT(result.stderr_data, ::testing::HasSubstr("ld.so.preload"));
+    if (cold.empty()) {
+      cold = result.stdout_data;  // nothing has been started before the first one
+      EXPECT_THAT(cold, ::testing::HasSubstr("word 2\n"));
+      EXPECT_THAT(cold, ::testing::EndsWith("99\n"));
+    } else {
+      ahead = result.stdout_data == cold + "ahead\n";
+      EXPECT_TRUE(ahead || result.stdout_data == cold) << result.stdout_data;
+    }
+  }
+  EXPECT_TRUE(ahead);
+}
+
 TEST_F(NativeTest, MetricsAreBroughtUpToDateForAllWhoAsk) {
   Start({{"main", {"/bin/true"}, {}, {}, {}, "native-test"}});
   ASSERT_EQ(Run(Shell("exit 3")).exit_code, 3);
