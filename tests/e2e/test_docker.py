@@ -18,6 +18,7 @@ from docker_backend import (assert_nothing_left, container, docker_service, job_
 from docker_engine import RUNNER_IMAGE
 from events import EventReader
 from service import eventually
+from test_judge import judge, letters
 
 # The runner has these toolchains.
 PROGRAMS = [one for one in programs.discover() if one.language in ("go", "python")]
@@ -131,6 +132,25 @@ def test_health_namesTheBackendAndItsContainer(exec_service, shared_runner):
     found = container(exec_service, shared_runner)
     assert found["state"] == "up"
     assert set(found["languages"]) == {"go", "python"}
+
+
+def test_interactor_isOfAnyLanguageThatThereIs(exec_service):
+    by = {"language": "go", "code": textwrap.dedent('''
+        package main
+        import ("bufio"; "fmt"; "os")
+        func main() {
+            lines := bufio.NewScanner(os.Stdin)
+            for _, word := range []string{"one", "two"} {
+                fmt.Println(word)
+                if !lines.Scan() || lines.Text() != word + word { os.Exit(1) }
+            }
+        }''')}
+    result = judge(exec_service, "while True: print(input() * 2, flush=True)", interactor=by,
+                   tests=[{}])
+    assert result["tests"][0]["verdict"] == "nonzero_exit", "input() meets the end"
+    result = judge(exec_service, "import sys\nfor line in sys.stdin: print(line.strip() * 2, flush=True)",
+                   interactor=by, tests=[{}, {}])
+    assert letters(result) == ["AC", "AC"], result
 
 
 # Who may do what ------------------------------------------------------------------------------------
