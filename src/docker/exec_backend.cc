@@ -164,6 +164,9 @@ class ExecBackend final : public Backend {
       return false;
     }
     Spec spec = run->spec;
+    if (run->feed) {
+      run->feed->TakeSize(&spec);
+    }
     auto bytes = PrepareJob(options_, languages_, SpaceOf(container->id), wire::kTidy, &spec);
     if (!bytes) {
       Fail(run, bytes.error().message);

@@ -44,6 +44,12 @@ void Feed::Signal(int signal) {
   }
 }
 
+void Feed::TakeSize(sandbox::Spec* spec) {
+  if (const auto size = std::exchange(size_, std::nullopt); size && spec->terminal) {
+    spec->terminal = size;
+  }
+}
+
 void Feed::Attach(std::function<void()> wake) {
   wake_ = std::move(wake);
   Wake();

@@ -31,6 +31,9 @@ class Feed {
   void Resize(sandbox::TerminalSize size);
   void Signal(int signal);  // lost before Attach, and beyond a few that wait
 
+  // A size that was asked for before the job is sent is the one that it starts with.
+  void TakeSize(sandbox::Spec* spec);
+
   // There is a supervisor: `wake` is called, also from within the calls above, when there may be
   // something to take, and must keep nothing alive that keeps this alive.
   void Attach(std::function<void()> wake);

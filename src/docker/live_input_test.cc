@@ -117,6 +117,18 @@ TEST_F(FeedTest, TheLastOfManySizesCounts) {
   EXPECT_EQ(Take(), Controls());
 }
 
+TEST_F(FeedTest, ASizeBeforeTheJobIsSentIsItsFirst) {
+  sandbox::Spec spec;
+  spec.terminal = {1, 2};
+  feed_.TakeSize(&spec);
+  EXPECT_EQ(spec.terminal->rows, 1);
+  feed_.Resize({3, 4});
+  feed_.TakeSize(&spec);
+  EXPECT_EQ(spec.terminal->rows, 3);
+  EXPECT_EQ(spec.terminal->cols, 4);
+  EXPECT_EQ(Take(), Controls());
+}
+
 TEST_F(FeedTest, WhatIsDroppedIsDone) {
   Write(std::string(wire::kInputWindow, 'x'));
   Take();

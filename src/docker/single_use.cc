@@ -239,6 +239,9 @@ class SingleUseBackend final : public Backend {
 
   void Give(const std::shared_ptr<Spare>& spare, const std::shared_ptr<Run>& run) {
     Spec spec = run->spec;
+    if (run->feed) {
+      run->feed->TakeSize(&spec);
+    }
     JobPlace place;
     place.flags = wire::kWarmUp;
     place.job_dir = options_.job_dir;
