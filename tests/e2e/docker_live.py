@@ -33,6 +33,8 @@ def docker_mode(request, docker, job_dir):
         yield settings, lambda: eventually(
             lambda: len(docker.output("ps", "--quiet").split()) <= spares, 20,
             what="the end of all containers but those that wait")
+        # One that is still being made would make the job folder anew.
+        eventually(lambda: not docker.output("ps", "--all", "--quiet"), what="the end of all")
         return
     name = f"live-{request.param}"
     settings |= {"SANDBOX_CONTAINER": name}
