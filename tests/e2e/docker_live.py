@@ -33,8 +33,9 @@ def docker_mode(request, docker, job_dir):
         yield settings, lambda: eventually(
             lambda: len(docker.output("ps", "--quiet").split()) <= spares, 20,
             what="the end of all containers but those that wait")
-        # One that is still being made would make the job folder anew.
-        eventually(lambda: not docker.output("ps", "--all", "--quiet"), what="the end of all")
+        # What was being made when the service ended is never started, and goes with its next start.
+        eventually(lambda: not docker.output("ps", "--quiet"), what="the end of all")
+        docker.remove(*docker.output("ps", "--all", "--quiet").split())
         return
     name = f"live-{request.param}"
     settings |= {"SANDBOX_CONTAINER": name}
