@@ -229,7 +229,7 @@ def test_usage_is_that_of_the_job(warm, cold):
     burn = "const before = process.cpuUsage(); let u; do u = process.cpuUsage(before); while (u.user + u.system < 2e5)"
     used = [run(service, burn)["usage"] for service in (warm, cold)]
     for usage in used:
-        assert 190 < usage["cpu_time_ms"] < 600
+        assert 190 < usage["cpu_time_ms"] < 2000
     assert used[0]["processes_peak"] == used[1]["processes_peak"]
     hold = "const x = Buffer.alloc(64 << 20, 1)"
     peaks = [run(service, hold)["usage"]["memory_peak_bytes"] for service in (warm, cold)]
