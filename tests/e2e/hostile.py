@@ -230,7 +230,9 @@ class Host:
         self.service = Service(**{
             "SANDBOX_SLOTS": str(slots), "SANDBOX_MEMORY": "128MiB", "SANDBOX_TIMEOUT": "3s",
             "SANDBOX_MAX_TIMEOUT": "60s", "JOB_TTL": "5m", "SANDBOX_COMPILE_TIMEOUT": "5s",
-            **environment})
+            # Not JavaScript, whose processes are parked while they are in use: so the number of what may
+            # be there is known. test_warm_javascript.py is about those.
+            "SANDBOX_WARM_START": "python", **environment})
         languages = self.service.folder / "languages"
         languages.mkdir()
         for folder in (REPOSITORY / "config" / "languages", REPOSITORY / "tests" / "hostile" / "languages"):
