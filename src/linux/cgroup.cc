@@ -333,22 +333,41 @@ void CgroupBase::LeaveService() {
   service_ = false;
 }
 
-bool CgroupBase::Create(const char* name) {
-  for (int i = 0; i < folder_count_; ++i) {
-    if (::mkdirat(folders_[static_cast<size_t>(i)].get(), name, 0755) != 0 &&
+bool CgroupBase::Create(const char* name, CgroupLeaf* leaf) const {
+  for (size_t i = 0; i < static_cast<size_t>(folder_count_); ++i) {
+    if (!leaf->folders[i].valid() && ::mkdirat(folders_[i].get(), name, 0755) != 0 &&
         !(errno == EEXIST && i == kCpuacct)) {
+      return false;
+    }
+  }
+  return OpenLeaf(name, leaf);
+}
+
+bool CgroupBase::OpenLeaf(const char* name, CgroupLeaf* leaf) const {
+  for (size_t i = 0; i < static_cast<size_t>(folder_count_); ++i) {
+    if (!leaf->folders[i].valid()) {
+      leaf->folders[i] = OpenFolder(folders_[i].get(), name);
+    }
+    if (!leaf->folders[i].valid()) {
       return false;
     }
   }
   return true;
 }
 
-bool CgroupBase::OpenLeaf(const char* name, CgroupLeaf* leaf) const {
-  for (size_t i = 0; i < static_cast<size_t>(folder_count_); ++i) {
-    leaf->folders[i] = OpenFolder(folders_[i].get(), name);
-    if (!leaf->folders[i].valid()) {
-      return false;
-    }
+bool CgroupBase::Renew(const char* name, CgroupLeaf* leaf) const {
+  constexpr int64_t kKeptMemory = 1 << 20;
+  constexpr int64_t kFewTasks = 2;  // what every sandbox has: pid 1 and a process
+  const int64_t memory =
+      version_ == 1 ? ReadNumber(leaf->folders[kMemory], "memory.usage_in_bytes") : -1;
+  if (memory < 0 || memory > kKeptMemory || ReadOomKills(*leaf) != 0 || Populated(*leaf)) {
+    return false;
+  }
+  base::UniqueFd& pids = leaf->folders[kPids];
+  const int64_t peak = ReadNumber(pids, "pids.peak");  // cannot be set back
+  if (peak < 0 || peak > kFewTasks || ReadKey(pids, "pids.events", "max") != 0) {
+    pids.reset();
+    return ::unlinkat(folders_[kPids].get(), name, AT_REMOVEDIR) == 0;
   }
   return true;
 }

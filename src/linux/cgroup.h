@@ -28,6 +28,7 @@ struct CgroupNow {
 // The open folders of one sandbox's cgroup: one on version 2, one a controller on version 1.
 struct CgroupLeaf {
   static constexpr int kMaxFolders = 4;
+  static constexpr int kTasks = 1;  // of version 1: the folder that bounds their number
   std::array<base::UniqueFd, kMaxFolders> folders;
 };
 
@@ -46,9 +47,16 @@ class CgroupBase {
   // 0, 1 or 2.
   int version() const { return version_; }
 
-  bool Create(const char* name);  // EEXIST is an error: a name is used once
-  bool OpenLeaf(const char* name, CgroupLeaf* leaf) const;
+  // Makes and opens what `leaf` does not have open. EEXIST is an error: a name is used once.
+  bool Create(const char* name, CgroupLeaf* leaf) const;
+  bool OpenLeaf(const char* name, CgroupLeaf* leaf) const;  // the same, where it has been made
   bool Remove(const char* name);  // true also when it is gone already; EBUSY while processes remain
+
+  // Version 1 only, where making and removing groups costs as much as all else of a small job: true
+  // when the group, which has had its processes, can serve others as a new one. It has none left,
+  // next to no memory is charged to it, nothing was killed or refused, and what it has counted can
+  // be told from what comes. Where only a part can be had anew, that is removed and closed.
+  bool Renew(const char* name, CgroupLeaf* leaf) const;
 
   // Removes the folder itself, and moves back what Open has moved. Blocking, 1 s at most.
   void Close();

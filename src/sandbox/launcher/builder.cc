@@ -52,9 +52,9 @@ void Sandbox::BuilderMain(int control, int report_fd) {
   // namespace of its own, and its user namespace becomes the parent of those of its sandboxes.
   args.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
                CLONE_PARENT | (role_ == Role::kZygote ? 0 : CLONE_NEWPID);
-  linux::CgroupLeaf leaf;
+  linux::CgroupLeaf& leaf = leaf_;  // this process's own copy
   if (cgroups.version() != 0) {
-    if (!cgroups.Create(name_.data()) || !cgroups.OpenLeaf(name_.data(), &leaf)) {
+    if (!cgroups.Create(name_.data(), &leaf)) {
       fail(Step::kCgroupCreate);
     }
     if (context.setup.cpus != 0 && !cgroups.SetCpus(leaf, context.setup.cpus)) {

@@ -34,6 +34,7 @@ constexpr int64_t kProbeKillDeadline = 40'000 * kMs;
 constexpr int64_t kKillDue = 2 * kMs;         // when the answer cannot be sent
 constexpr int64_t kPollInterval = 20 * kMs;   // of CPU time and out-of-memory counters
 constexpr int64_t kRetryInterval = 20 * kMs;  // of removing a cgroup
+constexpr int64_t kKeepGroup = 1'000 * kMs;   // for the next sandbox
 constexpr int64_t kInitTasks = 1;             // pid 1 counts in the cgroup, not in the job's limit
 constexpr int64_t kZygoteMemory = 512 << 20;  // a bound for accidents: it runs nothing of a job's
 constexpr int64_t kZygoteTasks = 32;
@@ -98,8 +99,11 @@ bool Sandbox::Build(Role role, uint32_t kind, Sandbox* zygote, int64_t now) {
   zygote_generation_ = zygote == nullptr ? 0 : zygote->generation_;
   forks_ = 0;
   ++generation_;
-  std::snprintf(name_.data(), name_.size(), "%d-%llu", index_,
-                static_cast<unsigned long long>(generation_));
+  if (!has_group()) {
+    std::snprintf(name_.data(), name_.size(), "%d-%llu", index_,
+                  static_cast<unsigned long long>(generation_));
+    limits_ = {};
+  }
   builder_ = ::fork();
   if (builder_ < 0) {
     return false;
@@ -120,7 +124,7 @@ bool Sandbox::Build(Role role, uint32_t kind, Sandbox* zygote, int64_t now) {
   main_cpu_ = 0;
   main_rss_ = 0;
   kill_due_ = false;
-  limits_ = {};
+  discarded_ = false;
   build_time_ = {};
   step_since_ = now;
   tally().zygotes_started += role == Role::kZygote ? 1 : 0;
@@ -174,6 +178,7 @@ void Sandbox::StartRun(int64_t now) {
     fd.reset();
   }
   state_ = State::kRunning;
+  discarded_ = claim_.run.probe != Probe::kNone;
   run_since_ = now;
   deadline_ = now + kStartDeadline;
   next_tick_ = std::min(deadline_, now + kPollInterval);
@@ -255,7 +260,7 @@ void Sandbox::OnControl(int64_t now) {
   }
   if (n != sizeof(report)) {
     Close(&control_);
-    const bool out_of_memory = context_->cgroups.version() != 0 && leaf_.folders[0].valid() &&
+    const bool out_of_memory = context_->cgroups.version() != 0 && has_group() &&
                                context_->cgroups.ReadOomKills(leaf_) > 0;
     if (state_ == State::kRunning && out_of_memory) {
       return KillAll(now);  // killed with its group when out of memory; OnDead tells
@@ -460,7 +465,7 @@ void Sandbox::Kill(int64_t now) {
 // Killing pid 1 kills its whole namespace, and it can be waited for only when that is empty
 // (zap_pid_ns_processes): the wait in OnDead is the proof.
 void Sandbox::KillProcesses() {
-  if (leaf_.folders[0].valid()) {
+  if (has_group()) {
     context_->cgroups.Kill(leaf_);
   }
   if (process_.valid()) {
@@ -490,8 +495,8 @@ void Sandbox::Quarantine(Step step) {
 // Nothing of the job runs any more: measures what it has used and takes its files.
 void Sandbox::Conclude(int64_t now) {
   linux::CgroupUsage usage;
-  const bool measured = context_->cgroups.version() != 0 && leaf_.folders[0].valid() &&
-                        context_->cgroups.Read(leaf_, &usage);
+  const bool measured =
+      context_->cgroups.version() != 0 && has_group() && context_->cgroups.Read(leaf_, &usage);
   if (measured) {
     reply_.cpu_time = std::max<int64_t>(0, usage.cpu_nanos - cpu_before_);
     // Kernels before 5.19 (memory.peak) and 6.1 (pids.peak) measure no peak of the group.
@@ -635,11 +640,11 @@ void Sandbox::Forget(int64_t now) {
 }
 
 void Sandbox::Remove(int64_t now) {
+  next_tick_ = INT64_MAX;
   if (context_->cgroups.version() != 0) {
-    for (base::UniqueFd& folder : leaf_.folders) {
-      folder.reset();
-    }
-    if (!context_->cgroups.Remove(name_.data())) {
+    if (KeepGroup()) {
+      next_tick_ = now + kKeepGroup;
+    } else if (!RemoveGroup()) {
       // Zombies that are not reaped yet: tried until it works.
       next_tick_ = now + (now < deadline_ ? kRetryInterval : kKillDeadline);
       if (now >= deadline_) {
@@ -648,9 +653,35 @@ void Sandbox::Remove(int64_t now) {
       return;
     }
   }
-  next_tick_ = INT64_MAX;
   state_ = State::kFree;
   quarantined_ = false;
+}
+
+// For the next sandbox of this slot. With less than kSpareMemory nothing may wait in it.
+bool Sandbox::KeepGroup() {
+  if (discarded_ || role_ == Role::kZygote || limits_.memory_bytes < kSpareMemory ||
+      !context_->cgroups.Renew(name_.data(), &leaf_)) {
+    return false;
+  }
+  if (!leaf_.folders[linux::CgroupLeaf::kTasks].valid()) {
+    limits_.processes = 0;
+  }
+  return true;
+}
+
+bool Sandbox::RemoveGroup() {
+  for (base::UniqueFd& folder : leaf_.folders) {
+    folder.reset();
+  }
+  return context_->cgroups.Remove(name_.data());
+}
+
+void Sandbox::Discard(int64_t now) {
+  discarded_ = true;
+  KillAll(now);
+  if (state_ == State::kFree && has_group()) {
+    RemoveGroup();
+  }
 }
 
 void Sandbox::OnTick(int64_t now) {
@@ -695,6 +726,9 @@ void Sandbox::OnTick(int64_t now) {
       Remove(now);
       break;
     case State::kFree:
+      RemoveGroup();  // it was kept, and there was no use for it
+      next_tick_ = INT64_MAX;
+      break;
     case State::kParked:
       next_tick_ = INT64_MAX;
       break;

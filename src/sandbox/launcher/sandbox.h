@@ -93,7 +93,7 @@ class Sandbox {
   void Signal(int signal);
 
   // Ends whatever this sandbox is at, claimed or not: the launcher stops.
-  void Discard(int64_t now) { KillAll(now); }
+  void Discard(int64_t now);
 
   void OnEvent(Source source, int64_t now);
 
@@ -177,6 +177,12 @@ class Sandbox {
   void CloseMounts();
   void Collect();
   void Remove(int64_t now);
+  bool KeepGroup();
+  bool RemoveGroup();
+
+  // Its control group is there: while it is in use, and while it is kept for the next.
+  bool has_group() const { return leaf_.folders[0].valid(); }
+
   void Watch(int fd, Source source) const;
   void Close(base::UniqueFd* watched) const;
 
@@ -199,6 +205,7 @@ class Sandbox {
   bool has_claim_ = false;
   bool has_reply_ = false;
   bool build_failed_ = false;
+  bool discarded_ = false;  // nothing of it is kept for the next
   bool kill_due_ = false;  // the outcome is known, and pid 1 is yet to be killed
   bool quarantined_ = false;
   Claim claim_;
