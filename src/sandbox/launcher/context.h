@@ -138,6 +138,12 @@ struct JobStart {
 
 [[noreturn]] void JobMain(const JobStart& start);
 
+// The same for a process that is forked while the sandbox is parked, and confines itself as for a
+// run (Policy::kRun) then. It says so over `link` with a ForkReport, and gets with a ForkStart
+// (zygote.h; descriptors: stdin, stdout, stderr, payload) what is the job's own. At the end of the
+// link it ends.
+[[noreturn]] void WaitingJobMain(const Context& context, int link);
+
 // Makes the terminal of a run, in an instance of devpts that holds nothing else, at /dev/pts, and
 // sends its master over `socket`, which must take it at once. The slave, or -1 with errno. For pid
 // 1 while it has its capabilities.
@@ -152,5 +158,8 @@ struct StepError {
 // below the current folder. False with errno and the step.
 bool LoadPayload(int payload, const int* file_fds, uint32_t file_fd_count, bool root, char*** argv,
                  char*** envp, wire::Step* step);
+
+// Reads argv and envp alone, likewise. False with errno.
+bool LoadCommand(int payload, char*** argv, char*** envp);
 
 }  // namespace sandbox::launcher

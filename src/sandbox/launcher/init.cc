@@ -75,9 +75,48 @@ bool OpenNamespaces(bool cgroups, int* fds) {
   return true;
 }
 
-// Everything up to the parked state, but for the program's process. `link` becomes our end of the
-// link to the fork of a zygote, `payload` the command of what is to be started here.
-void Prepare(const Context& context, int control, Ahead ahead, int* link, int* payload) {
+// Waits until the program's process waits for its job; returns its pid. Ends with the launcher.
+pid_t AwaitWaiting(int control, int link) {
+  pollfd polled[2] = {{link, POLLIN, 0}, {control, 0, 0}};
+  while (::poll(polled, 2, -1) < 0 && errno == EINTR) {
+  }
+  ForkReport report{};
+  if (polled[1].revents != 0) {
+    ::_exit(1);
+  }
+  const ssize_t n = ::read(link, &report, sizeof(report));
+  if (n >= static_cast<ssize_t>(sizeof(StepError)) && report.step != Step::kNone) {
+    Fail(control, report.step, report.error);
+  }
+  if (n != sizeof(report)) {
+    Fail(control, Step::kWarmFork, EPIPE);
+  }
+  return report.pid;
+}
+
+// Forks the process that waits for a run; its pid, and in *link our end of the link to it.
+pid_t ForkWaiting(const Context& context, int control, int* link) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    Fail(control, Step::kJobFork, errno);
+  }
+  const pid_t pid = ::fork();
+  if (pid < 0) {
+    Fail(control, Step::kJobFork, errno);
+  }
+  if (pid == 0) {
+    WaitingJobMain(context, ends[1]);
+  }
+  ::close(ends[1]);
+  *link = ends[0];
+  AwaitWaiting(control, *link);
+  return pid;
+}
+
+// Everything up to the parked state, but for the process of a warm program. `link` becomes our end
+// of the link to the fork of a zygote, or to the process that waits for a run, whose pid is
+// returned; `payload` the command of what is to be started here.
+pid_t Prepare(const Context& context, int control, Ahead ahead, int* link, int* payload) {
   const auto check = [&](bool ok, const Step& step) {  // by reference: `ok` may set it
     if (!ok) {
       Fail(control, step, errno);
@@ -135,6 +174,7 @@ void Prepare(const Context& context, int control, Ahead ahead, int* link, int* p
   given[0] = ::open("/box", O_PATH | O_DIRECTORY | O_CLOEXEC);
   check(given[0] >= 0, Step::kBoxFd);
   check(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, Step::kBoxFd);
+  const pid_t waiting = ahead == Ahead::kNothing ? ForkWaiting(context, control, link) : -1;
   ControlReport ready{};
   ready.type = ControlType::kReady;
   ready.at = Now();
@@ -142,25 +182,7 @@ void Prepare(const Context& context, int control, Ahead ahead, int* link, int* p
   for (int i = 0; i < count; ++i) {
     ::close(given[i]);
   }
-}
-
-// Waits until the program's process waits for its job; returns its pid. Ends with the launcher.
-pid_t AwaitWaiting(int control, int link) {
-  pollfd polled[2] = {{link, POLLIN, 0}, {control, 0, 0}};
-  while (::poll(polled, 2, -1) < 0 && errno == EINTR) {
-  }
-  ForkReport report{};
-  if (polled[1].revents != 0) {
-    ::_exit(1);
-  }
-  const ssize_t n = ::read(link, &report, sizeof(report));
-  if (n >= static_cast<ssize_t>(sizeof(StepError)) && report.step != Step::kNone) {
-    Fail(control, report.step, report.error);
-  }
-  if (n != sizeof(report)) {
-    Fail(control, Step::kWarmFork, EPIPE);
-  }
-  return report.pid;
+  return waiting;
 }
 
 // From a prepared sandbox to one that is parked with its program's process; returns its pid.
@@ -203,6 +225,13 @@ void AwaitClaim(int control, int link) {
   }
   if (polled[1].revents != 0) {
     Fail(control, Step::kWarmFork, EPIPE);
+  }
+}
+
+// For what it does not fit.
+void EndWaiting(pid_t pid) {
+  ::kill(pid, SIGKILL);
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
 }
 
@@ -257,13 +286,11 @@ void InitMain(const Context& context, int control, Ahead ahead, uint32_t kind) {
   const bool warm = ahead != Ahead::kNothing;
   int link[2] = {-1, -1};
   int payload = -1;
-  pid_t pid = -1;
-  Prepare(context, control, ahead, &link[0], &payload);
+  pid_t pid = Prepare(context, control, ahead, &link[0], &payload);
   if (warm) {
     pid = PrepareProgram(context, control, ahead, kind, payload, &link[0]);
-    AwaitClaim(control, link[0]);
   }
-  const int64_t cpu_before = warm ? CpuOf(pid) : 0;
+  AwaitClaim(control, link[0]);
 
   ControlRun run{};
   int fds[linux::kMaxMessageFds];
@@ -305,10 +332,17 @@ void InitMain(const Context& context, int control, Ahead ahead, uint32_t kind) {
   ::pthread_sigmask(SIG_BLOCK, &child, nullptr);
   const int signals = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
   check(signals >= 0, Step::kJobFork);
-  if (warm) {
+  const bool plain_run = run.policy == wire::Policy::kRun && run.probe == Probe::kNone &&
+                         run.input != wire::Input::kTerminal;
+  int64_t cpu_before = 0;
+  if (warm || plain_run) {
+    cpu_before = CpuOf(pid);
     const ForkStart start{run.limits, context.isolation != wire::Isolation::kNoCgroup ? 1U : 0U, 0};
-    check(linux::SendMessage(link[0], &start, sizeof(start), fds + 1, 3), Step::kWarmFork);
+    const int sent[] = {fds[1], fds[2], fds[3], fds[0]};
+    check(linux::SendMessage(link[0], &start, sizeof(start), sent, warm ? 3 : 4), Step::kWarmFork);
   } else {
+    ::close(link[0]);
+    EndWaiting(pid);
     check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) == 0, Step::kJobFork);
     pid = ::fork();
     check(pid >= 0, Step::kJobFork);

@@ -10,19 +10,44 @@
 #include <cstring>
 
 #include "linux/confine.h"
+#include "linux/message.h"
 #include "linux/syscall.h"
 #include "sandbox/launcher/confine_job.h"
 #include "sandbox/launcher/context.h"
+#include "sandbox/launcher/zygote.h"
 
 namespace sandbox::launcher {
 namespace {
 
 using wire::Step;
 
-[[noreturn]] void Fail(const JobStart& start, Step step) {
+[[noreturn]] void Fail(int link, Step step) {
   const StepError report{step, errno};
-  linux::WriteAll(start.link, &report, sizeof(report));
+  linux::WriteAll(link, &report, sizeof(report));
   ::_exit(127);
+}
+
+// Signals as at the start of a program, and a session of its own.
+Step BeginSession() {
+  for (int signal = 1; signal < NSIG; ++signal) {
+    if (signal != SIGKILL && signal != SIGSTOP) {
+      ::signal(signal, SIG_DFL);  // the two that glibc keeps for itself refuse, and stay default
+    }
+  }
+  sigset_t none;
+  ::sigemptyset(&none);
+  if (::pthread_sigmask(SIG_SETMASK, &none, nullptr) != 0 || ::setsid() < 0) {
+    return Step::kSession;
+  }
+  ::umask(022);
+  return Step::kNone;
+}
+
+void AwaitGo(int link) {
+  char go = 0;
+  if (::read(link, &go, sizeof(go)) != sizeof(go)) {
+    ::_exit(127);  // pid 1 could not confine itself
+  }
 }
 
 bool ShortOfResources(int error) {
@@ -58,22 +83,29 @@ bool ShortOfResources(int error) {
   ::_exit(0);
 }
 
+[[noreturn]] void Exec(int link, char** argv, char** envp) {
+  ::execve(argv[0], argv, envp);
+  // A program of the work folder is the job's own: that it cannot be run is no fault of the
+  // sandbox.
+  if (argv[0][0] != '/' && !ShortOfResources(errno)) {
+    const int status = errno == ENOENT ? 127 : 126;  // as a shell has it
+    char text[wire::kMaxName + 64];
+    const int n = std::snprintf(text, sizeof(text), "cannot run %.*s: %s\n", wire::kMaxName,
+                                argv[0], strerrordesc_np(errno));
+    linux::WriteAll(STDERR_FILENO, text, static_cast<size_t>(n));
+    ::_exit(status);
+  }
+  Fail(link, Step::kExec);
+}
+
 }  // namespace
 
 void JobMain(const JobStart& start) {
   const Context& context = *start.context;
-  sigset_t none;
-  ::sigemptyset(&none);
-  for (int signal = 1; signal < NSIG; ++signal) {
-    if (signal != SIGKILL && signal != SIGSTOP) {
-      ::signal(signal, SIG_DFL);  // the two that glibc keeps for itself refuse, and stay default
-    }
-  }
-  if (::pthread_sigmask(SIG_SETMASK, &none, nullptr) != 0 || ::setsid() < 0) {
-    Fail(start, Step::kSession);
-  }
-  ::umask(022);
-  Step failed = TakeStreams(start.stdin_fd, start.stdout_fd, start.stderr_fd, start.link);
+  Step failed = BeginSession();
+  failed = failed != Step::kNone
+               ? failed
+               : TakeStreams(start.stdin_fd, start.stdout_fd, start.stderr_fd, start.link);
   const bool terminal = start.run->input == wire::Input::kTerminal;
   if (failed == Step::kNone && terminal && ::ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) {
     failed = Step::kTerminal;
@@ -84,14 +116,11 @@ void JobMain(const JobStart& start) {
   failed = failed != Step::kNone ? failed : SetLimits(start.run->limits, confinement.cgroups);
   failed = failed != Step::kNone ? failed : DropRights(confinement);
   if (failed != Step::kNone) {
-    Fail(start, failed);
+    Fail(start.link, failed);
   }
-  char go = 0;
-  if (::read(start.link, &go, sizeof(go)) != sizeof(go)) {
-    ::_exit(127);  // pid 1 could not confine itself
-  }
+  AwaitGo(start.link);
   if (!linux::LoadSeccomp(confinement.filter)) {
-    Fail(start, Step::kSeccomp);
+    Fail(start.link, Step::kSeccomp);
   }
   if (start.run->probe != Probe::kNone) {
     ::close(start.link);  // as exec would
@@ -102,18 +131,42 @@ void JobMain(const JobStart& start) {
   if (start.run->probe == Probe::kTasks) {
     ProbeTasks(start.run->limits.processes);
   }
-  ::execve(start.argv[0], start.argv, start.envp);
-  // A program of the work folder is the job's own: that it cannot be run is no fault of the
-  // sandbox.
-  if (start.argv[0][0] != '/' && !ShortOfResources(errno)) {
-    const int status = errno == ENOENT ? 127 : 126;  // as a shell has it
-    char text[wire::kMaxName + 64];
-    const int n = std::snprintf(text, sizeof(text), "cannot run %.*s: %s\n", wire::kMaxName,
-                                start.argv[0], strerrordesc_np(errno));
-    linux::WriteAll(STDERR_FILENO, text, static_cast<size_t>(n));
-    ::_exit(status);
+  Exec(start.link, start.argv, start.envp);
+}
+
+void WaitingJobMain(const Context& context, int link) {
+  Step failed = BeginSession();
+  failed = failed != Step::kNone ? failed : TakeStreams(0, 1, 2, link);
+  const Confinement confinement = context.Confine(wire::Policy::kRun);
+  failed = failed != Step::kNone ? failed : SetFixedLimits();
+  failed = failed != Step::kNone ? failed : DropRights(confinement);
+  if (failed == Step::kNone && !linux::LoadSeccomp(confinement.filter)) {
+    failed = Step::kSeccomp;
   }
-  Fail(start, Step::kExec);
+  if (failed != Step::kNone) {
+    Fail(link, failed);
+  }
+  const ForkReport ready{Step::kNone, 0, ::getpid()};
+  ForkStart start{};
+  int fds[linux::kMaxMessageFds];
+  int fd_count = 0;
+  if (!linux::SendMessage(link, &ready, sizeof(ready), nullptr, 0) ||
+      linux::ReceiveMessage(link, &start, sizeof(start), fds, &fd_count) != sizeof(start) ||
+      fd_count != 4) {
+    ::_exit(0);  // never claimed, or not by a job that runs like this
+  }
+  char** argv = nullptr;
+  char** envp = nullptr;
+  if (!LoadCommand(fds[3], &argv, &envp)) {
+    Fail(link, Step::kPayload);
+  }
+  failed = TakeStreams(fds[0], fds[1], fds[2], link);
+  failed = failed != Step::kNone ? failed : SetLimits(start.limits, confinement.cgroups);
+  if (failed != Step::kNone) {
+    Fail(link, failed);
+  }
+  AwaitGo(link);
+  Exec(link, argv, envp);
 }
 
 }  // namespace sandbox::launcher

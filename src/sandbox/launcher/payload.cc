@@ -54,28 +54,41 @@ bool CopyFrom(int source, int target) {
   return true;
 }
 
+// Null with errno; EINVAL when it cannot be a payload.
+char* Map(int payload, size_t* size) {
+  struct stat info {};
+
+  if (::fstat(payload, &info) != 0) {
+    return nullptr;
+  }
+  if (info.st_size < static_cast<off_t>(sizeof(wire::PayloadHeader)) ||
+      info.st_size > wire::kMaxPayload) {
+    errno = EINVAL;
+    return nullptr;
+  }
+  *size = static_cast<size_t>(info.st_size);
+  void* mapping = ::mmap(nullptr, *size, PROT_READ | PROT_WRITE, MAP_PRIVATE, payload, 0);
+  errno = mapping == MAP_FAILED ? errno : EINVAL;  // of whatever is wrong in it
+  return mapping == MAP_FAILED ? nullptr : static_cast<char*>(mapping);
+}
+
 }  // namespace
+
+bool LoadCommand(int payload, char*** argv, char*** envp) {
+  size_t size = 0;
+  char* const mapping = Map(payload, &size);
+  return mapping != nullptr && PayloadParser(mapping, size, 0).ReadStrings(argv, envp);
+}
 
 bool LoadPayload(int payload, const int* file_fds, uint32_t file_fd_count, bool root, char*** argv,
                  char*** envp, Step* step) {
   *step = Step::kPayload;
-
-  struct stat info {};
-
-  if (::fstat(payload, &info) != 0) {
+  size_t size = 0;
+  char* const mapping = Map(payload, &size);
+  if (mapping == nullptr) {
     return false;
   }
-  errno = EINVAL;
-  if (info.st_size < static_cast<off_t>(sizeof(wire::PayloadHeader)) ||
-      info.st_size > wire::kMaxPayload) {
-    return false;
-  }
-  const auto size = static_cast<size_t>(info.st_size);
-  void* mapping = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, payload, 0);
-  if (mapping == MAP_FAILED) {
-    return false;
-  }
-  PayloadParser parser(static_cast<char*>(mapping), size, file_fd_count);
+  PayloadParser parser(mapping, size, file_fd_count);
   if (!parser.ReadStrings(argv, envp)) {
     return false;
   }

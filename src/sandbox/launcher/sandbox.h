@@ -206,7 +206,7 @@ class Sandbox {
   bool has_reply_ = false;
   bool build_failed_ = false;
   bool discarded_ = false;  // nothing of it is kept for the next
-  bool kill_due_ = false;  // the outcome is known, and pid 1 is yet to be killed
+  bool kill_due_ = false;   // the outcome is known, and pid 1 is yet to be killed
   bool quarantined_ = false;
   Claim claim_;
   pid_t builder_ = -1;
