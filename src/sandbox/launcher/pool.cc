@@ -79,6 +79,7 @@ bool IsSpare(const Sandbox& sandbox, Role role, uint32_t kind) {
 
 bool Pool::Init(Context* context, int epoll) {
   context_ = context;
+  cpus_ = ::sysconf(_SC_NPROCESSORS_ONLN);
   closer_ = StartCloser();
   int number = 0;
   for (Sandbox& sandbox : sandboxes_) {
@@ -176,10 +177,12 @@ void Pool::TendStarts(uint32_t kind, int64_t now) {
 
 void Pool::Refill(int64_t now) {
   const auto all = sandboxes();
-  const bool runs = std::any_of(all.begin(), all.end(), [](const Sandbox& s) {
+  const auto runs = std::count_if(all.begin(), all.end(), [](const Sandbox& s) {
     return s.state() == State::kRunning || s.state() == State::kEnding;
   });
-  const bool quiet = now < last_answer_ + kAnswering || (runs && now < last_claim_ + kQuiet);
+  // With every processor at work it only takes time from others.
+  const bool rehearse = runs < cpus_;
+  const bool quiet = now < last_answer_ + kAnswering || (runs > 0 && now < last_claim_ + kQuiet);
   const auto few = [quiet](uint32_t wanted) { return quiet ? (wanted + 1) / 2 : wanted; };
   for (uint32_t ready = Spare(Role::kPlain, 0); ready < few(context_->setup.park); ++ready) {
     Sandbox* sandbox = FindFree();
@@ -201,7 +204,7 @@ void Pool::Refill(int64_t now) {
     for (; (forks ? Serves(kind) : now >= warm_[kind].next_try) && ready < wanted; ++ready) {
       Sandbox* sandbox = FindFree();
       Sandbox* zygote = forks ? warm_[kind].zygotes[0] : nullptr;
-      if (sandbox == nullptr || !sandbox->BuildWarm(kind, zygote, now)) {
+      if (sandbox == nullptr || !sandbox->BuildWarm(kind, zygote, rehearse, now)) {
         break;
       }
     }

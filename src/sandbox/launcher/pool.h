@@ -71,6 +71,7 @@ class Pool {
   Sandbox* FindFree();
   Sandbox* Take(Sandbox::Role role, uint32_t kind);
 
+  long cpus_ = 1;
   Context* context_ = nullptr;
   std::array<Sandbox, wire::kMaxSandboxes> sandboxes_;
   size_t used_ = 1;

@@ -379,6 +379,7 @@ bool Sandbox::AskForFork(const base::UniqueFd* fds, int fd_count) {
   }
   ForkRequest request{};
   request.version = wire::kVersion;
+  request.rehearse = rehearse_ ? 1 : 0;
   request.namespaces = static_cast<uint32_t>(fd_count - 1);
   int sent[linux::kMaxMessageFds];
   int count = 0;

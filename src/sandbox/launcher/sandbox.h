@@ -75,7 +75,9 @@ class Sandbox {
 
   // The same for warm program number `kind`, whose process `zygote` forks, or with null is started
   // in the sandbox itself. REQUIRES: zygote is kParked, or null and the program's are not forked.
-  bool BuildWarm(uint32_t kind, Sandbox* zygote, int64_t now) {
+  // `rehearse`: as in ForkRequest.
+  bool BuildWarm(uint32_t kind, Sandbox* zygote, bool rehearse, int64_t now) {
+    rehearse_ = rehearse;
     return Build(Role::kWarm, kind, zygote, now);
   }
 
@@ -197,6 +199,7 @@ class Sandbox {
   Sandbox* zygote_ = nullptr;  // that forks its process; until it has
   uint64_t zygote_generation_ = 0;
   const Sandbox* fork_failed_by_ = nullptr;
+  bool rehearse_ = false;
   bool start_failed_ = false;
   base::UniqueFd user_namespace_;  // of a zygote
   uint32_t forks_ = 0;

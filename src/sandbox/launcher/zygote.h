@@ -68,8 +68,8 @@ constexpr int NamespaceCount(bool cgroups) {
 struct ForkRequest {
   uint32_t version;
   uint32_t namespaces;
-  uint32_t groups;  // files that move who writes "0" into the group, open for writing
-  uint32_t unused;
+  uint32_t groups;    // files that move who writes "0" into the group, open for writing
+  uint32_t rehearse;  // whether there is time to make the job's start faster (../warm/finish.h)
 };
 
 struct ForkReport {

@@ -142,11 +142,13 @@ struct Python {
     }
   }
 
-  void Forked() const {
+  void Forked(bool rehearse) const {
     if (found()) {
       after_fork();
       Reseed();
-      sandbox::warm::Rehearse();
+      if (rehearse) {
+        sandbox::warm::Rehearse();
+      }
       release(state);
     }
   }
@@ -159,6 +161,7 @@ struct Fork {
   int namespace_count = 0;
   int groups[sandbox::wire::kMaxFds] = {};
   int group_count = 0;
+  bool rehearse = false;
 };
 
 constexpr size_t kStack = 64 << 10;
@@ -258,7 +261,7 @@ void BecomeJob(const Python& python) {
   if (dropped != Step::kNone) {
     Refuse(dropped);
   }
-  python.Forked();
+  python.Forked(g_fork.rehearse);
   // As after an exec: the program is its user's own, /proc included.
   if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 || !linux::LoadSeccomp(confinement.filter)) {
     Refuse(Step::kSeccomp);
@@ -305,6 +308,7 @@ void Serve() {
       ::_exit(0);
     }
     g_fork.link = fds[0];
+    g_fork.rehearse = request.rehearse != 0;
     g_fork.namespace_count = static_cast<int>(request.namespaces);
     g_fork.group_count = static_cast<int>(request.groups);
     for (int i = 0; i < g_fork.namespace_count; ++i) {
