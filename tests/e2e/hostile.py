@@ -133,6 +133,13 @@ class Canaries:
             assert secret.encode().hex() not in text, f"{secret} is in a response, in hex"
 
 
+def own_processes(launcher):
+    """Those in the cgroups of this launcher, and its children."""
+    mark = f"code-sandbox.{launcher}."
+    return [pid for pid in processes()
+            if mark in read(f"/proc/{pid}/cgroup") or status_field(pid, "PPid") == str(launcher)]
+
+
 class HostName:
     """This process and its children in a UTS namespace with another host name, where that is allowed."""
 
@@ -459,12 +466,13 @@ class Host:
             if mine or status_field(pid, "PPid") == str(self.launcher):
                 inside = status_field(pid, "NSpid").split()
                 own[pid] = inside[-1] if len(inside) > 1 else "helper"
-        # The program is 2 in its sandbox, or 3 when it was forked from the zygote.
+        # The program is 2 in its sandbox, also while it waits for its job; or 3 when it was forked from
+        # the zygote, or is another one than that which waited.
         kinds = collections.Counter("program" if v in "23" else v for v in own.values())
         programs = kinds.pop("program", 0)
         # The zygote and the launcher's own helper have no pid namespace.
         if kinds != {"1": wanted, "helper": zygotes + 1} or \
-                not self.warm <= programs <= self.warm + self.has_neighbour:
+                not 0 <= programs - wanted + self.has_neighbour <= self.has_neighbour:
             found.append(f"processes: {own}")
         namespaces = set()
         for pid in own:
