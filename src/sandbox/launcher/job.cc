@@ -138,7 +138,7 @@ void WaitingJobMain(const Context& context, int link) {
   Step failed = BeginSession();
   failed = failed != Step::kNone ? failed : TakeStreams(0, 1, 2, link);
   const Confinement confinement = context.Confine(wire::Policy::kRun);
-  failed = failed != Step::kNone ? failed : SetFixedLimits();
+  failed = failed != Step::kNone ? failed : SetFixedLimits(confinement.cgroups);
   failed = failed != Step::kNone ? failed : DropRights(confinement);
   if (failed == Step::kNone && !linux::LoadSeccomp(confinement.filter)) {
     failed = Step::kSeccomp;
