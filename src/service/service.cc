@@ -455,7 +455,7 @@ job::Store::WatchHandle Service::Watch(std::string id, job::Store::Watched what,
 }
 
 std::shared_ptr<Service::EndWatch> Service::WatchEnd(std::string id) {
-  const auto watch = std::make_shared<EndWatch>();
+  auto watch = std::make_shared<EndWatch>();
   watch->handle =
       store_.Watch(std::move(id), job::Store::Watched::kEnd, [weak = std::weak_ptr(watch)] {
         if (const auto ended = weak.lock()) {

@@ -660,7 +660,7 @@ void Sandbox::Remove(int64_t now) {
 
 // For the next sandbox of this slot. With less than kSpareMemory nothing may wait in it.
 bool Sandbox::KeepGroup() {
-  if (discarded_ || role_ == Role::kZygote || limits_.memory_bytes < kSpareMemory ||
+  if (discarded_ || quarantined_ || role_ == Role::kZygote || limits_.memory_bytes < kSpareMemory ||
       !context_->cgroups.Renew(name_.data(), &leaf_)) {
     return false;
   }
