@@ -14,7 +14,7 @@ namespace linux {
 namespace {
 
 // The folders of version 1, in the order of CgroupLeaf::folders.
-enum V1 { kMemory = 0, kPids = 1, kCpu = 2, kCpuacct = 3 };
+enum V1 { kMemory = 0, kPids = CgroupLeaf::kTasks, kCpu = 2, kCpuacct = 3 };
 
 constexpr const char* kV1Names[] = {"memory", "pids", "cpu", "cpuacct"};
 constexpr char kPrefix[] = "code-sandbox.";

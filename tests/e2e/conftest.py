@@ -60,3 +60,10 @@ def docker():
         pytest.skip(missing)
     with docker_engine.engine() as created:
         yield created
+
+
+@pytest.fixture(scope="module")
+def cold():
+    """A service that starts nothing ahead, for comparison."""
+    with running(SANDBOX_SLOTS="1", SANDBOX_WARM_START="off", JOB_STORE="memory") as created:
+        yield created

@@ -71,12 +71,6 @@ def warm():
         yield created
 
 
-@pytest.fixture(scope="module")
-def cold():
-    with running(SANDBOX_SLOTS="1", SANDBOX_WARM_START="off", JOB_STORE="memory") as created:
-        yield created
-
-
 def outcome(service, probe):
     members = probe if isinstance(probe, dict) else {"code": probe}
     result = run(service, **members)

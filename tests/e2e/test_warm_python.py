@@ -54,12 +54,6 @@ def warm():
         yield created
 
 
-@pytest.fixture(scope="module")
-def cold():
-    with running(SANDBOX_SLOTS="1", SANDBOX_WARM_START="off", JOB_STORE="memory") as created:
-        yield created
-
-
 def outcome(service, probe):
     code, stdin = probe if isinstance(probe, tuple) else (probe, "")
     result = service.run(code, stdin=stdin, timeout="20s")

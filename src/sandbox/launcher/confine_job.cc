@@ -1,16 +1,46 @@
 #include "sandbox/launcher/confine_job.h"
 
 #include <grp.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "linux/confine.h"
+#include "linux/message.h"
 #include "linux/syscall.h"
+#include "sandbox/launcher/zygote.h"
 
 namespace sandbox::launcher {
 
 using wire::Step;
+
+void DefaultSignals() {
+  for (int signal = 1; signal < NSIG; ++signal) {
+    if (signal != SIGKILL && signal != SIGSTOP) {
+      ::signal(signal, SIG_DFL);
+    }
+  }
+}
+
+ForkStart AwaitStart(int link, int* fds, int wanted) {
+  const ForkReport ready{Step::kNone, 0, ::getpid()};
+  ForkStart start{};
+  int fd_count = 0;
+  if (!linux::SendMessage(link, &ready, sizeof(ready), nullptr, 0) ||
+      linux::ReceiveMessage(link, &start, sizeof(start), fds, &fd_count) != sizeof(start) ||
+      fd_count != wanted) {
+    ::_exit(0);
+  }
+  return start;
+}
+
+void AwaitGo(int link) {
+  char go = 0;
+  if (::read(link, &go, sizeof(go)) != sizeof(go)) {
+    ::_exit(127);
+  }
+}
 
 Step TakeStreams(int in, int out, int err, int link) {
   if (::dup2(in, 0) != 0 || ::dup2(out, 1) != 1 || ::dup2(err, 2) != 2) {

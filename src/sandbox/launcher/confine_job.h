@@ -11,6 +11,8 @@
 // function returns the step that failed, with errno, or kNone.
 namespace sandbox::launcher {
 
+struct ForkStart;
+
 // The ids of the program inside its user namespace; pid 1 is 0 in root mode.
 inline constexpr unsigned kJobUid = 1000;
 
@@ -23,6 +25,17 @@ struct Confinement {
   sock_fprog filter{};
   bool terminal = false;  // /dev/pts has one, and is the program's
 };
+
+// Signals as at the start of a program. The two that glibc keeps for itself refuse, and stay
+// default.
+void DefaultSignals();
+
+// For a process that waits confined: tells pid 1 over `link`, and waits for the job's limits with
+// `wanted` descriptors (zygote.h). Ends the process when it is never claimed.
+ForkStart AwaitStart(int link, int* fds, int wanted);
+
+// Waits until pid 1 has confined itself; ends the process when it could not.
+void AwaitGo(int link);
 
 // Connects the standard streams and closes everything else but `link`.
 wire::Step TakeStreams(int in, int out, int err, int link);

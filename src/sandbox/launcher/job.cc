@@ -29,11 +29,7 @@ using wire::Step;
 
 // Signals as at the start of a program, and a session of its own.
 Step BeginSession() {
-  for (int signal = 1; signal < NSIG; ++signal) {
-    if (signal != SIGKILL && signal != SIGSTOP) {
-      ::signal(signal, SIG_DFL);  // the two that glibc keeps for itself refuse, and stay default
-    }
-  }
+  DefaultSignals();
   sigset_t none;
   ::sigemptyset(&none);
   if (::pthread_sigmask(SIG_SETMASK, &none, nullptr) != 0 || ::setsid() < 0) {
@@ -41,13 +37,6 @@ Step BeginSession() {
   }
   ::umask(022);
   return Step::kNone;
-}
-
-void AwaitGo(int link) {
-  char go = 0;
-  if (::read(link, &go, sizeof(go)) != sizeof(go)) {
-    ::_exit(127);  // pid 1 could not confine itself
-  }
 }
 
 bool ShortOfResources(int error) {
@@ -146,15 +135,8 @@ void WaitingJobMain(const Context& context, int link) {
   if (failed != Step::kNone) {
     Fail(link, failed);
   }
-  const ForkReport ready{Step::kNone, 0, ::getpid()};
-  ForkStart start{};
   int fds[linux::kMaxMessageFds];
-  int fd_count = 0;
-  if (!linux::SendMessage(link, &ready, sizeof(ready), nullptr, 0) ||
-      linux::ReceiveMessage(link, &start, sizeof(start), fds, &fd_count) != sizeof(start) ||
-      fd_count != 4) {
-    ::_exit(0);  // never claimed, or not by a job that runs like this
-  }
+  const ForkStart start = AwaitStart(link, fds, 4);
   char** argv = nullptr;
   char** envp = nullptr;
   if (!LoadCommand(fds[3], &argv, &envp)) {

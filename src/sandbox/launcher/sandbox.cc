@@ -538,6 +538,7 @@ void Sandbox::OnDead(int64_t now) {
       return;
     }
     Close(&process_);
+    kill_due_ = false;
   }
   if (state_ == State::kRunning && control_.valid()) {
     // The pidfd may be seen before the last messages of pid 1: read them first.

@@ -135,11 +135,7 @@ void ZygoteMain(const Context& context, int control, uint32_t kind, uid_t id) {
   ready.type = ControlType::kReady;
   const int sent = own.get();
   check(linux::SendMessage(control, &ready, sizeof(ready), &sent, 1), Step::kWarmStart);
-  for (int signal = 1; signal < NSIG; ++signal) {
-    if (signal != SIGKILL && signal != SIGSTOP) {
-      ::signal(signal, SIG_DFL);
-    }
-  }
+  DefaultSignals();
   ::umask(022);
   check(::setsid() >= 0 && Arrange(streams, control, image.get()), Step::kCloseFds);
   ::execve(argv[0], argv, envp);

@@ -266,24 +266,14 @@ void BecomeJob(const Python& python) {
   if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 || !linux::LoadSeccomp(confinement.filter)) {
     Refuse(Step::kSeccomp);
   }
-  const ForkReport ready{Step::kNone, 0, ::getpid()};
-  ForkStart start{};
   int fds[linux::kMaxMessageFds];
-  int fd_count = 0;
-  if (!linux::SendMessage(g_fork.link, &ready, sizeof(ready), nullptr, 0) ||
-      linux::ReceiveMessage(g_fork.link, &start, sizeof(start), fds, &fd_count) != sizeof(start) ||
-      fd_count != 3) {
-    ::_exit(0);  // never claimed
-  }
+  const ForkStart start = AwaitStart(g_fork.link, fds, 3);
   Step failed = TakeStreams(fds[0], fds[1], fds[2], g_fork.link);
   failed = failed != Step::kNone ? failed : SetLimits(start.limits, start.cgroups != 0);
   if (failed != Step::kNone) {
     FailJob(failed);
   }
-  char go = 0;
-  if (::read(g_fork.link, &go, sizeof(go)) != sizeof(go)) {
-    ::_exit(127);  // pid 1 could not confine itself
-  }
+  AwaitGo(g_fork.link);
   ::munmap(const_cast<ZygoteImage*>(g_image), sizeof(*g_image));
   ::close(g_fork.link);  // as exec would: the program runs
 }

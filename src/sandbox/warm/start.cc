@@ -43,15 +43,8 @@ int64_t Now() {
 void AwaitJob() {
   sandbox::warm::PrepareNode();
   const int64_t since = Now();
-  const ForkReport ready{Step::kNone, 0, ::getpid()};
-  ForkStart start{};
   int fds[linux::kMaxMessageFds];
-  int fd_count = 0;
-  if (!linux::SendMessage(kAheadLink, &ready, sizeof(ready), nullptr, 0) ||
-      linux::ReceiveMessage(kAheadLink, &start, sizeof(start), fds, &fd_count) != sizeof(start) ||
-      fd_count != 3) {
-    ::_exit(0);  // never claimed
-  }
+  const ForkStart start = AwaitStart(kAheadLink, fds, 3);
   for (int i = 0; i < 3; ++i) {
     if (::dup2(fds[i], i) != i) {
       Fail(Step::kStdio);
@@ -62,10 +55,7 @@ void AwaitJob() {
   if (failed != Step::kNone) {
     Fail(failed);
   }
-  char go = 0;
-  if (::read(kAheadLink, &go, sizeof(go)) != sizeof(go)) {
-    ::_exit(127);  // pid 1 could not confine itself
-  }
+  AwaitGo(kAheadLink);
   sandbox::warm::ForgetWait(Now() - since);
   ::close(kAheadLink);  // as exec would: the program runs
 }
