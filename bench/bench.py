@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import pathlib
-import re
 import shutil
 import signal
 import subprocess
@@ -30,15 +29,14 @@ import about
 import jobs
 import judge
 import peers
+import processor
 import report
 import streams
-from harness import (BUILD, Client, proportional_kib, resident_kib, run_job, service,
-                     tree)
+from harness import (BUILD, Client, metrics, proportional_kib, resident_kib, run_job, service, tree,
+                     until_ready)
 
-METRIC = re.compile(r"^(sandbox_\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
-LABEL = re.compile(r'(\w+)="([^"]*)"')
-SECTIONS = ("latency", "throughput", "idle", "burst", "interactive", "polls", "submits", "judge",
-            "streams", "waits", "backlog", "docker", "peers")
+SECTIONS = ("latency", "throughput", "processor", "idle", "burst", "interactive", "polls", "submits",
+            "judge", "streams", "waits", "backlog", "docker", "peers")
 
 
 class Run:
@@ -120,6 +118,14 @@ class Run:
     def throughput(self):
         return jobs.throughput(self.port, self.cases.all, self.seconds, self.cores)
 
+    def processor(self):
+        cases = [(case, jobs.MANY_CLIENTS, 1) for case in self.cases.all
+                 if case.name in processor.CASES]
+        if "c" in self.numbers["about"]["languages"]:
+            tests = processor.TESTS
+            cases.append((judge.case(self.folder, tests), self.cores, tests))
+        return processor.measure(self.process.pid, self.port, cases, self.seconds, self.cores)
+
     def idle(self):
         return jobs.first_after_idle(self.port, self.hello, 10, 2 if self.options.quick else 7)
 
@@ -173,32 +179,6 @@ class Run:
             return None
         return peers.measure(self.port, self.options.peer, self.cases.sources, self.rounds,
                              self.seconds)
-
-
-def metrics(client):
-    """(name, labels, value) of each of the service's own."""
-    text = client.call("GET", "/metrics")[1].decode()
-    return [(name, dict(LABEL.findall(labels or "")), float(value))
-            for name, labels, value in METRIC.findall(text)]
-
-
-def until_ready(client, deadline=60):
-    """Until all that is made ahead is there: no sandbox is being built, and every interpreter that
-    was started serves."""
-    end = time.monotonic() + deadline
-    while True:
-        values = metrics(client)
-        forked = {labels["kind"] for name, labels, value in values
-                  if name == "sandbox_zygotes_started_total" and value}
-        building = [value for name, labels, value in values
-                    if name == "sandbox_pool" and labels["state"] == "building"]
-        serving = [value for name, labels, value in values
-                   if name == "sandbox_zygotes" and labels["kind"] in forked]
-        if building and not any(building) and all(serving):
-            return
-        if time.monotonic() > end:
-            raise RuntimeError(f"the sandboxes that are made ahead were not there in {deadline} s")
-        time.sleep(0.1)
 
 
 def arguments():

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("BUILD_DIR", ROOT / "build"))
+METRIC = re.compile(r"^(sandbox_\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
 class Client:
@@ -336,4 +339,30 @@ def until_idle(port, deadline=120):
             return
         if time.monotonic() > end:
             raise RuntimeError(f"jobs did not end within {deadline} s: {health}")
+        time.sleep(0.1)
+
+
+def metrics(client):
+    """(name, labels, value) of each of the service's own."""
+    text = client.call("GET", "/metrics")[1].decode()
+    return [(name, dict(LABEL.findall(labels or "")), float(value))
+            for name, labels, value in METRIC.findall(text)]
+
+
+def until_ready(client, deadline=60):
+    """Until all that is made ahead is there: no sandbox is being built, and every interpreter that
+    was started serves."""
+    end = time.monotonic() + deadline
+    while True:
+        values = metrics(client)
+        forked = {labels["kind"] for name, labels, value in values
+                  if name == "sandbox_zygotes_started_total" and value}
+        building = [value for name, labels, value in values
+                    if name == "sandbox_pool" and labels["state"] == "building"]
+        serving = [value for name, labels, value in values
+                   if name == "sandbox_zygotes" and labels["kind"] in forked]
+        if building and not any(building) and all(serving):
+            return
+        if time.monotonic() > end:
+            raise RuntimeError(f"the sandboxes that are made ahead were not there in {deadline} s")
         time.sleep(0.1)

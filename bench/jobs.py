@@ -76,12 +76,15 @@ class Case:
     name: str
     language: str
     source: str  # "{n}" in it: unique each time
-    job: Callable[[Client], dict]
+    job: Callable[[Client], object]
     bare: Callable[[], None]
+    members: dict = dataclasses.field(default_factory=dict)  # of the submission, besides
+    expect: str = '"stdout":"hello '  # in the answer to a good job
 
     def body(self):
         """Of a submission that waits, for the load client."""
-        return json.dumps({"language": self.language, "code": self.source, "wait": "60s"})
+        return json.dumps({"language": self.language, "code": self.source, "wait": "60s",
+                           **self.members})
 
 
 class Cases:
@@ -183,7 +186,7 @@ def steps(job):
 def many(port, case, clients, seconds):
     """A closed loop of so many clients."""
     found = load("closed", port, connections=clients, seconds=seconds,
-                 request="POST /v1/execute", body=case.body(), expect='"stdout":"hello ')
+                 request="POST /v1/execute", body=case.body(), expect=case.expect)
     if found["failures"] or not found["completed"]:
         raise RuntimeError(f"{case.name}, {clients} clients in {seconds} s: {found}")
     return found
@@ -230,7 +233,7 @@ def burst(port, case, seconds, rounds):
     bursts = []
     for _ in range(rounds):
         bursts.append(load("burst", port, connections=BURST, request="POST /v1/execute",
-                           body=case.body(), expect='"stdout":"hello '))
+                           body=case.body(), expect=case.expect))
         time.sleep(0.5)  # what is made ahead is made again
     middle = sorted(bursts, key=lambda b: b["milliseconds"]["p99"])[len(bursts) // 2]
     return {"case": case.name, "clients": BURST, "few": MANY_CLIENTS,
@@ -246,7 +249,7 @@ def interactive(port, case, count):
     rows = {}
     for name, gap in (("sequential", -1), ("staggered by 200 ms", 0.2), ("burst", 0)):
         found = load("burst", port, connections=count, gap=gap, request="POST /v1/execute",
-                     body=case.body(), expect='"stdout":"hello ')
+                     body=case.body(), expect=case.expect)
         times = found["milliseconds"]
         rows[name] = {"n": count, "min": times["min"], "p50": times["p50"], "p95": times["p95"],
                       "p99": times["p99"], "success": found["completed"] / count}

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 from harness import Client, until_idle
+from jobs import Case
 
 # About a millisecond.
 PROGRAM = """#include <stdio.h>
@@ -24,11 +25,30 @@ def expected(n):
     return f"{n + 1} other\n"
 
 
+def tests_of(count):
+    return [{"stdin": f"{n}\n", "expected_output": expected(n)} for n in range(count)]
+
+
+def build(folder):
+    """The path of the program, compiled for the bare side."""
+    source = folder / "judged.c"
+    source.write_text(PROGRAM)
+    program = str(folder / "judged")
+    subprocess.run([GCC, "-O2", "-o", program, str(source)], check=True)
+    return program
+
+
+def case(folder, tests):
+    """A judge job of so many tests; the bare side is one run of the program."""
+    program = build(folder)
+    return Case(f"C program of 1 ms, one of {tests} tests", "c", PROGRAM,
+                lambda client: judge(client, tests), lambda: bare_run(program, 1),
+                {"tests": tests_of(tests)}, '"result":{"verdict":"ok"')
+
+
 def judge(client, tests):
     """Seconds of a judge job of so many tests, all of which must pass."""
-    submission = {
-        "language": "c", "code": PROGRAM, "wait": "60s",
-        "tests": [{"stdin": f"{n}\n", "expected_output": expected(n)} for n in range(tests)]}
+    submission = {"language": "c", "code": PROGRAM, "wait": "60s", "tests": tests_of(tests)}
     started = time.perf_counter()
     status, answer = client.call("POST", "/v1/execute", json.dumps(submission).encode())
     seconds = time.perf_counter() - started
@@ -101,10 +121,7 @@ def submit(port, jobs, in_batch):
 def measure(port, folder, quick):
     """Of the judge job the best of a few rounds, by its ratio to the bare runs after it."""
     tests, rounds, jobs = (200, 2, 100) if quick else (1000, 3, 1000)
-    source = folder / "judged.c"
-    source.write_text(PROGRAM)
-    program = str(folder / "judged")
-    subprocess.run([GCC, "-O2", "-o", program, str(source)], check=True)
+    program = build(folder)
     client = Client(port)
     judge(client, 2)  # compiles it
     pairs = [(judge(client, tests), bare(program, tests, 2)) for _ in range(rounds)]

@@ -66,6 +66,37 @@ def _throughput(rows):
             table(["case", "clients", "jobs/s", "bare/s", "ratio", "p50, ms", "p99, ms"], cells))
 
 
+PARTS = {"loop": "loop", "store_write": "store, writes", "store_read": "store, reads",
+         "other_threads": "other threads", "launcher": "launcher", "sandboxes": "sandboxes",
+         "client": "clients", "kernel": "kernel threads", "rest": "rest"}
+
+
+def _processor(found):
+    rows = found["rows"]
+    parts = [[r["case"], r["clients"], r["ms"]["machine"], *(r["ms"].get(part, "") for part in PARTS),
+              r["bare_ms"]] for r in rows]
+    rates = [[r["case"], r["bound"], r["per_second"], r["per_second"] / r["bound"]] for r in rows]
+    text = ("Where the processor time goes: milliseconds for each job of clients in a closed loop, or "
+            "for each test of a judge job.\n\n"
+            "- machine: all processors without their idle time; the columns up to rest are its parts\n"
+            "- loop, store, other threads: sandboxd's, by what they do; the loop has HTTP, service and "
+            "executor\n"
+            "- launcher: its one thread\n"
+            "- sandboxes: all that it starts: their making, pid 1 of each, the programs, the "
+            "interpreters that are forked\n"
+            "- clients: the load client\n"
+            "- kernel threads: those that live at the end, whomever they work for; what is left of a "
+            "sandbox is taken apart by them\n"
+            "- rest: interrupts, and whatever else runs on the machine\n"
+            "- bare: one run of the command beside the service, which throughput is compared with\n\n")
+    if found["unknown"]:
+        text += f"What belongs to which process is not known: {found['unknown']}.\n\n"
+    return (text + table(["case", "clients", "machine", *PARTS.values(), "bare"], parts) +
+            "\nWith that much for each no more can be done in a second than the bound, cores * 1000 / "
+            "machine; what was done in the same loop:\n\n" +
+            table(["case", "bound", "done", "ratio"], rates))
+
+
 def _idle(row):
     return (f"{row['case']}: the first job after {row['pause_s']} s without any, its connection "
             f"included: p50 {number(row['idle_p50'])} ms of {row['n']}; busy "
@@ -194,10 +225,11 @@ def _goals(found):
 
 
 SECTIONS = {
-    "about": _about, "latency": _latency, "throughput": _throughput, "idle": _idle, "burst": _burst,
-    "interactive": _interactive, "polls": _rates("Status polls"),
+    "about": _about, "latency": _latency, "throughput": _throughput, "processor": _processor,
+    "idle": _idle, "burst": _burst, "interactive": _interactive, "polls": _rates("Status polls"),
     "submits": _rates("Durable submissions (SQLite)"), "judge": _judge, "streams": _streams,
-    "waits": _waits, "memory": _memory, "pool": _pool, "backlog": _backlog, "docker": _docker, "peers": _peers,
+    "waits": _waits, "memory": _memory, "pool": _pool, "backlog": _backlog, "docker": _docker,
+    "peers": _peers,
 }
 
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <pthread.h>
+
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -16,9 +18,10 @@ class BatchThread {
  public:
   using Batch = std::vector<T>;
 
+  // `name`, a literal of at most 15 bytes, is what tools show of the thread.
   // `handle` is called on the thread, with one element at least.
-  explicit BatchThread(std::function<void(Batch)> handle)
-      : handle_(std::move(handle)), thread_([this] { Run(); }) {}
+  BatchThread(const char* name, std::function<void(Batch)> handle)
+      : handle_(std::move(handle)), thread_([this, name] { Run(name); }) {}
 
   ~BatchThread() {
     {
@@ -42,7 +45,8 @@ class BatchThread {
   }
 
  private:
-  void Run() {
+  void Run(const char* name) {
+    ::pthread_setname_np(::pthread_self(), name);
     std::unique_lock<std::mutex> guard(mutex_);
     for (;;) {
       wake_.wait(guard, [&] { return stopping_ || !waiting_.empty(); });

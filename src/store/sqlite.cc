@@ -162,8 +162,9 @@ class SqliteStore final : public job::Store, public job::KeyStore, public job::D
         output_(post_, clock ? clock : base::MonotonicNow),
         rates_(post_, clock ? std::move(clock) : base::MonotonicNow),
         stats_(jobs_->Stats()),
-        writing_([this](Writes writes) { HandleWrites(std::move(writes)); }),
-        reading_([this](std::vector<Read> reads) { HandleReads(std::move(reads)); }) {}
+        writing_("sqlite-write", [this](Writes writes) { HandleWrites(std::move(writes)); }),
+        reading_("sqlite-read",
+                 [this](std::vector<Read> reads) { HandleReads(std::move(reads)); }) {}
 
   // Finishes what is waiting, so that a result handed over just before is not lost; drops answers.
   ~SqliteStore() override = default;

@@ -7,6 +7,7 @@ documented form and answer as documented. So these are tests of our clients, not
 import contextlib
 import http.server
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ sys.path.append(str(REPOSITORY / "bench"))
 
 import goals
 import peers
+import processor
 import report
 from harness import Sources
 
@@ -82,6 +84,74 @@ def test_goals_thatWereNotMeasuredSaySo():
     assert len(found) == len(goals.GOALS)
     assert {outcome.reached for outcome in found} == {None}
     assert report.summary({"latency": {}}).count("not measured") == len(goals.GOALS)
+
+
+# The processor's time
+
+BURN = """
+import os, sys, time
+
+def burn(milliseconds):
+    while time.process_time() < milliseconds / 1000:
+        pass
+
+for ends in (True, False):
+    if not (child := os.fork()):
+        burn(150)
+        if not ends:
+            print("burnt", flush=True)
+            sys.stdin.read()
+        os._exit(0)
+    if ends:
+        os.waitpid(child, 0)
+sys.stdin.read()
+"""
+
+
+def test_processor_timeOfChildrenIsThatOfTheEndedAndOfTheLiving():
+    machine = processor.of_machine()
+    with subprocess.Popen([sys.executable, "-c", BURN], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "burnt\n"
+        ended, of_all = processor.of_ended(parent.pid), processor.of_children(parent.pid)
+        machine = processor.of_machine() - machine
+        parent.stdin.close()
+    assert 140 <= ended < 250  # ticks are of 10 ms
+    assert 140 <= of_all - ended < 250
+    assert machine >= 200  # it is counted by the tick that finds a processor busy
+
+
+def test_processor_saysSoWhenTheKernelDoesNotTell(tmp_path, monkeypatch):
+    task = tmp_path / str(os.getpid()) / "task" / str(os.getpid())
+    monkeypatch.setattr(processor, "PROC", tmp_path)
+    with pytest.raises(processor.Unknown, match="task cannot be read"):
+        processor.of_service(os.getpid())
+    task.mkdir(parents=True)
+    for name, text in (("comm", "sandboxd\n"), ("schedstat", "0 0 0\n")):
+        (task / name).write_text(text)
+    with pytest.raises(processor.Unknown, match="schedstat says nothing"):
+        processor.of_service(os.getpid())
+
+
+def processor_row(parts):
+    return {"case": "Python hello", "clients": 16, "done": 100, "ms": {"machine": 8.0, **parts},
+            "bare_ms": 20.0, "bound": 250.0, "per_second": 225.0}
+
+
+def test_report_ofTheProcessorsTimeHasPartsAndBound():
+    row = processor_row({name: float(n) for n, name in enumerate(report.PARTS, 1)})
+    text = report.section("processor", {"processor": {"rows": [row], "unknown": None}})
+    parts = " | ".join(f"{n}.00" for n in range(1, len(report.PARTS) + 1))
+    assert f"| Python hello | 16 | 8.00 | {parts} | 20.00 |" in text
+    assert "| Python hello | 250.0 | 225.0 | 0.90 |" in text
+    assert "not known" not in text
+
+
+def test_report_ofTheProcessorsTimeSaysWhatIsMissing():
+    found = {"rows": [processor_row({"client": 0.1})], "unknown": "schedstat says nothing"}
+    text = report.section("processor", {"processor": found})
+    assert "What belongs to which process is not known: schedstat says nothing." in text
+    assert "| 16 | 8.00 |  |  |" in text
 
 
 # Peers
