@@ -412,6 +412,7 @@ class App {
   void StartWorker() {
     executor_ = std::make_unique<executor::Executor>(loop_, ExecutorOptions(), *store_, *backend_,
                                                      languages_, compile_cache_.get());
+    executor_->OnEnd([this](const std::shared_ptr<const job::Job>& job) { service_->OnEnd(job); });
     // This process is alone on its store: whatever runs there ran in a process that is dead.
     store_->Recover([this](Result<int64_t> recovered) {
       if (!recovered) {

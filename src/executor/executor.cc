@@ -37,6 +37,29 @@ std::chrono::nanoseconds ToChrono(base::Nanos nanos) {
   return std::chrono::nanoseconds(nanos);
 }
 
+// All of it but what makes it large.
+job::Job HeadOf(const job::Job& job) {
+  job::Job head;
+  head.id = job.id;
+  head.tenant = job.tenant;
+  head.submission.language = job.submission.language;
+  head.submission.priority = job.submission.priority;
+  head.status = job.status;
+  head.created_at = job.created_at;
+  head.started_at = job.started_at;
+  head.attempts = job.attempts;
+  head.run = job.run;
+  return head;
+}
+
+std::shared_ptr<const job::Job> Ended(job::Job head, job::Outcome outcome) {
+  head.status = outcome.status;
+  head.finished_at = outcome.finished_at;
+  head.result = std::move(outcome.result);
+  head.error = std::move(outcome.error);
+  return std::make_shared<const job::Job>(std::move(head));
+}
+
 }  // namespace
 
 // Owned by Executor; the callbacks of loop, store and backend hold it weakly.
@@ -52,6 +75,10 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
         compile_cache_(compile_cache),
         poll_timer_(loop),
         stop_timer_(loop) {}
+
+  void OnEnd(std::function<void(std::shared_ptr<const job::Job>)> listener) {
+    on_end_ = std::move(listener);
+  }
 
   void Start() {
     store_.OnQueued([weak = weak_from_this()] {
@@ -270,8 +297,7 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
     const auto slot = std::make_shared<Slot>(loop_);
     slot->session = session;
     slot->lease.token = lease.token;
-    slot->lease.job.id = lease.job.id;
-    slot->lease.job.submission.language = lease.job.submission.language;
+    slot->lease.job = HeadOf(lease.job);
     slots_.emplace(number, slot);
     if (stopping_ && !session) {
       ReleaseJob(number);
@@ -426,6 +452,9 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
     if (finished) {
       CountFinished(slot->lease.job.submission.language, slot->outcome);
       Drop(number);
+      if (on_end_) {
+        on_end_(Ended(std::move(slot->lease.job), std::move(slot->outcome)));
+      }
       return;
     }
     const base::Error& error = finished.error();
@@ -531,6 +560,7 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
   bool stopping_ = false;
   bool killed_ = false;
   std::function<void()> drained_;
+  std::function<void(std::shared_ptr<const job::Job>)> on_end_;
   uint64_t last_number_ =
       0;  // jobs are numbered: an id may come back while its first run still ends
   SlotMap slots_;
@@ -545,6 +575,10 @@ Executor::Executor(boost::asio::io_context& loop, Options options, job::Store& s
 // NOLINTNEXTLINE(bugprone-exception-escape): cancelling timers throws for bad descriptors only
 Executor::~Executor() {
   impl_->Abandon();
+}
+
+void Executor::OnEnd(std::function<void(std::shared_ptr<const job::Job>)> listener) {
+  impl_->OnEnd(std::move(listener));
 }
 
 void Executor::Start() {

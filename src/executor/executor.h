@@ -45,6 +45,10 @@ class Executor : public job::SessionHost {
            CompileCache* compile_cache = nullptr);
   ~Executor() override;  // NOLINT(bugprone-exception-escape): as in executor.cc
 
+  // Called with each job whose outcome this has stored, as Store::Get answers it from then on, but
+  // of the submission language and priority only. One listener, set before Start.
+  void OnEnd(std::function<void(std::shared_ptr<const job::Job>)> listener);
+
   // Begins to lease.
   void Start();
 

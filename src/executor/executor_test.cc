@@ -354,6 +354,33 @@ TEST_F(ExecutorTest, RunsAnInterpretedJob) {
   EXPECT_FALSE(outcome.result->compile);
 }
 
+TEST_F(ExecutorTest, TellsOfAJobOnceItsOutcomeIsStored) {
+  Start();
+  std::vector<std::shared_ptr<const job::Job>> ended;
+  executor_->OnEnd([&](std::shared_ptr<const job::Job> job) { ended.push_back(std::move(job)); });
+  store_.finish_errors = {Error{base::ErrorKind::kConflict, "someone else's", 0}};
+  Queue("lost");
+  ASSERT_TRUE(UntilStarted(1));
+  backend_.End(1, Exit(0));
+  ASSERT_TRUE(Until([&] { return store_.finish_calls == 1 && executor_->running() == 0; }));
+  Queue("a");
+  ASSERT_TRUE(UntilStarted(2));
+  EXPECT_TRUE(ended.empty());
+  backend_.End(2, Exit(3, "hello\n"));
+  ASSERT_TRUE(Until([&] { return !ended.empty(); }));
+  ASSERT_EQ(ended.size(), 1U);
+  const job::Job& job = *ended[0];
+  EXPECT_EQ(job.id, "a");
+  EXPECT_EQ(job.status, Status::kCompleted);
+  EXPECT_EQ(job.submission.language, "script");
+  EXPECT_TRUE(job.submission.code.empty());
+  EXPECT_EQ(job.attempts, 1);
+  EXPECT_EQ(job.finished_at, store_.outcomes["a"].finished_at);
+  ASSERT_TRUE(job.result);
+  EXPECT_EQ(job.result->stdout_data, "hello\n");
+  EXPECT_EQ(job.result->exit_code, 3);
+}
+
 TEST_F(ExecutorTest, RunsAnInteractiveJobBesideTheQueue) {
   Start();
   Queue("queued");

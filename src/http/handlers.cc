@@ -136,7 +136,7 @@ class Handlers::Wait : public std::enable_shared_from_this<Handlers::Wait> {
       }
     };
     exchange_->on_waiting();
-    if (!known || watch_->ended || over_) {
+    if (!known || watch_->ended || watch_->job || over_) {
       Look();
     }
   }
@@ -165,7 +165,7 @@ class Handlers::Wait : public std::enable_shared_from_this<Handlers::Wait> {
     looking_ = true;
     again_ = false;
     handlers_->service_.Get(
-        id_, caller_,
+        *watch_, caller_,
         [self = shared_from_this()](std::shared_ptr<const job::Job> job, service::Refusal refusal) {
           self->looking_ = false;
           self->OnLooked(std::move(job), std::move(refusal));

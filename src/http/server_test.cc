@@ -841,6 +841,24 @@ TEST_F(ServerTest, SubmitCanWait) {
   EXPECT_THAT(later, HasSubstr(R"("status":"queued")"));
 }
 
+TEST_F(ServerTest, WhoWaitsGetsAnEndedJobOfThisNodeWithoutReadingIt) {
+  Start();
+  const std::string id = AddJob();  // queued, as far as the store tells
+  Client client(port_);
+  WhenWatched([this, id] {
+    auto job = std::make_shared<job::Job>();
+    job->id = id;
+    job->status = job::Status::kFailed;
+    job->error = "ended here";
+    service_->OnEnd(job);
+  });
+  const std::string told = client.Do(Get("/v1/execute/" + id + "?wait=20s"));
+  EXPECT_THAT(told, HasSubstr(R"("status":"failed")"));
+  EXPECT_THAT(told, HasSubstr("ended here"));
+  EXPECT_THAT(client.Do(Get("/v1/execute/" + id)), HasSubstr(R"("status":"queued")"));
+  EXPECT_EQ(OnLoop([this] { return store_.live_watches(); }), 0U);
+}
+
 // The outcome of the fake store is not durable: what is, is seen here.
 TEST_F(ServerTest, AnIdIsGivenOutWithoutOutcomeOnlyWhenTheJobIsDurable) {
   Start();

@@ -383,6 +383,16 @@ void Service::Get(std::string id, const Caller& caller, OnJob done) {
   }
 }
 
+void Service::Get(const EndWatch& watch, const Caller& caller, OnJob done) {
+  if (!watch.job) {
+    Get(watch.id, caller, std::move(done));
+  } else if (MaySee(caller, watch.job->tenant)) {
+    done(watch.job, {});
+  } else {
+    done(nullptr, NotFound());
+  }
+}
+
 void Service::Read(const std::string& id) {
   store_.Get(id, [this, id](base::Result<job::Job> result) {
     const auto entry = readings_.find(id);
@@ -456,6 +466,8 @@ job::Store::WatchHandle Service::Watch(std::string id, job::Store::Watched what,
 
 std::shared_ptr<Service::EndWatch> Service::WatchEnd(std::string id) {
   auto watch = std::make_shared<EndWatch>();
+  watch->id = id;
+  watch->entry = ends_.Add(id, watch);
   watch->handle =
       store_.Watch(std::move(id), job::Store::Watched::kEnd, [weak = std::weak_ptr(watch)] {
         if (const auto ended = weak.lock()) {
@@ -466,6 +478,19 @@ std::shared_ptr<Service::EndWatch> Service::WatchEnd(std::string id) {
         }
       });
   return watch;
+}
+
+void Service::OnEnd(const std::shared_ptr<const job::Job>& job) {
+  for (const auto& entry : ends_.Of(job->id)) {
+    const auto watched = entry.lock();
+    const auto watch = watched ? watched->lock() : nullptr;
+    if (watch) {
+      watch->job = job;
+      if (const auto tell = watch->on_end) {
+        tell();
+      }
+    }
+  }
 }
 
 void Service::Stats(std::function<void(base::Result<job::StoreStats>)> done) {

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/registry.h"
 #include "job/json.h"
 #include "job/session.h"
 #include "job/store.h"
@@ -63,9 +64,12 @@ class Service {
 
   // One client's watch for a job's end.
   struct EndWatch {
-    bool ended = false;            // perhaps; Get tells
-    std::function<void()> on_end;  // called when that is set; may destroy this
+    std::string id;
+    bool ended = false;                   // perhaps; Get tells
+    std::shared_ptr<const job::Job> job;  // as it ended, where that was on this node
+    std::function<void()> on_end;         // called when one of these is set; may destroy this
     job::Store::WatchHandle handle;
+    std::shared_ptr<void> entry;
   };
 
   struct Accepted {
@@ -125,6 +129,10 @@ class Service {
   using OnJob = std::function<void(std::shared_ptr<const job::Job>, Refusal)>;
   void Get(std::string id, const Caller& caller, OnJob done);
 
+  // The same for the job of `watch`. Does not ask the store, and calls `done` at once, when the
+  // watch holds the job.
+  void Get(const EndWatch& watch, const Caller& caller, OnJob done);
+
   // Cancels a job that is not final; answers it as it is then.
   void Cancel(std::string id, const Caller& caller,
               std::function<void(std::optional<job::Job>, Refusal)> done);
@@ -147,6 +155,11 @@ class Service {
 
   // Watches for the job's end.
   std::shared_ptr<EndWatch> WatchEnd(std::string id);
+
+  // A job that this process ran has ended and its outcome is stored: `job` is as the store answers
+  // it now, of the submission language and priority only. Those who watch for its end get it
+  // without reading it again.
+  void OnEnd(const std::shared_ptr<const job::Job>& job);
 
   void Stats(std::function<void(base::Result<job::StoreStats>)> done);
 
@@ -191,6 +204,8 @@ class Service {
   const language::Registry& languages_;
   Keys keys_;
   std::string secret_;  // the store's; empty: not known yet
+
+  base::Registry<std::weak_ptr<EndWatch>> ends_;
 
   // Who gets the answer that is under way, and who came too late for it.
   struct Reading {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "store/registry.h"
+#include "base/registry.h"
 
 namespace store {
 namespace {
@@ -119,8 +119,8 @@ struct OutputLog::State {
   Clock clock;
   std::unordered_map<std::string, Run> runs;
   std::unordered_set<std::string> ended;  // those of them whose lease has ended
-  Registry<Watcher> watchers;
-  Registry<job::Store::UsageListener> usage_watchers;
+  base::Registry<Watcher> watchers;
+  base::Registry<job::Store::UsageListener> usage_watchers;
   std::unordered_set<std::string> behind;  // jobs with something to deliver
   bool posted = false;                     // Deliver comes
   bool closed = false;

@@ -8,8 +8,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/registry.h"
 #include "store/redis_scripts.h"
-#include "store/registry.h"
 
 namespace store {
 namespace {
@@ -227,7 +227,7 @@ class RedisOutput::Impl : public std::enable_shared_from_this<RedisOutput::Impl>
   boost::asio::steady_timer timer_;
   bool timing_ = false;
   std::map<Key, std::vector<job::OutputChunk>> collected_;
-  Registry<Watcher> watchers_;
+  base::Registry<Watcher> watchers_;
 };
 
 RedisOutput::RedisOutput(boost::asio::io_context& loop, RedisClient& client, base::Nanos lease_time)

@@ -4,9 +4,9 @@
 #include <memory>
 #include <string>
 
+#include "base/registry.h"
 #include "job/store.h"
 #include "store/redis_client.h"
-#include "store/registry.h"
 
 namespace store {
 
@@ -24,7 +24,7 @@ class RedisUsage {
 
  private:
   RedisClient& client_;
-  Registry<job::Store::UsageListener> watchers_;
+  base::Registry<job::Store::UsageListener> watchers_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

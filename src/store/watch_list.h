@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/registry.h"
 #include "job/store.h"
-#include "store/registry.h"
 
 namespace store {
 
@@ -47,7 +47,7 @@ class WatchList {
     std::function<void()> call;
   };
 
-  Registry<Listener> listeners_;
+  base::Registry<Listener> listeners_;
   std::shared_ptr<Listener> queued_;
   std::shared_ptr<std::function<void(std::string)>> cancel_;
 };

@@ -83,6 +83,22 @@ def test_getWait_answersTheJobAsItStandsWhenTheTimeIsOver(service):
     service.wait(job_id)
 
 
+@pytest.mark.parametrize("members", [
+    {"code": "import sys; print(input()); print(2, file=sys.stderr); sys.exit(3)", "stdin": "in"},
+    {"code": "import sys; sys.stdout.buffer.write(bytes(range(256)))", "priority": 3},
+    {"code": "open('a.txt', 'w').write('left')", "outputs": ["*.txt"]},
+    {"code": "print(input())", "tests": [{"stdin": "1", "expected_output": "1"},
+                                         {"stdin": "2", "expected_output": "1", "name": "two"}]},
+    {"code": "int main(", "language": "c"},
+    {"code": "while True: pass", "timeout": "100ms"},
+    {"code": "print('x' * 3_000_000)"},
+], ids=["exit", "binary", "files", "judge", "compile", "timeout", "large"])
+def test_wait_answersTheJobAsItIsStored(service, members):
+    answer = service.post({"language": "python", "wait": "60s", **members})
+    assert answer.json["status"] == "completed", answer.json
+    assert answer.json == service.get(f"/v1/execute/{answer.json['id']}").json
+
+
 @pytest.mark.parametrize("wait", ["5", "-1s", "soon", "10h"])
 def test_getWait_refusesAWrongDuration(service, wait):
     job_id = service.submit("pass")

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-namespace store {
+namespace base {
 
-// Things that are registered under a job's id for as long as someone holds them. Not thread-safe.
+// Things that are registered under an id for as long as someone holds them. Not thread-safe.
 // What Add returns may outlive the registry.
 template <typename T>
 class Registry {
@@ -60,4 +60,4 @@ class Registry {
   std::shared_ptr<Entries> entries_ = std::make_shared<Entries>();
 };
 
-}  // namespace store
+}  // namespace base
