@@ -3,12 +3,12 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "sandbox/policy.h"
 #include "sandbox/spec.h"
+#include "sandbox/warm_program.h"
 
 namespace boost::asio {
 class io_context;
@@ -19,21 +19,6 @@ namespace sandbox {
 struct ReadOnlyMount {
   std::string source;  // absolute, on the host
   std::string target;  // absolute, in every sandbox
-};
-
-// A program that is started ahead, as far as to the opening of its source, and waits there for jobs
-// that run this very command.
-struct WarmProgram {
-  std::string source;             // in the work folder
-  std::vector<std::string> argv;  // argv[0] is absolute
-  std::vector<std::pair<std::string, std::string>> env;
-  std::vector<std::string> preload;  // Python's modules that it loads, too
-  // Where not empty: for jobs that import one of these. Of programs that are alike but for this the
-  // last one that fits serves a job.
-  std::vector<std::string> imports;
-  std::string name = {};  // in metrics
-  // False: each job has a process that was started for it alone, kept ready while such jobs come.
-  bool forks = true;
 };
 
 struct NativeOptions {
