@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <map>
+#include <thread>
 #include <utility>
 
 #include "base/log.h"
@@ -32,6 +33,7 @@ struct Run {
   Backend::OnUsage on_usage;
   base::Nanos started = 0;
   std::shared_ptr<Streams> streams;
+  bool warm = false;  // it may run in a process that was started ahead
   bool answered = false;
   RunResult result;
 };
@@ -191,18 +193,19 @@ class NativeBackend final : public Backend,
     };
     handlers.on_end = [weak, id] {
       if (const auto self = weak.lock()) {
-        self->MaybeDone(id);
+        self->OnOutputEnd(id);
       }
     };
     return MakeStreams(loop_, limit, std::move(handlers));
   }
 
-  Result<void> Send(const Run& run, const Spec& spec) {
+  Result<void> Send(Run& run, const Spec& spec) {
     auto message = EncodeRun(spec, warm_);
     if (!message) {
       return message.error();
     }
     message->request.id = run.id;
+    run.warm = message->request.warm != 0;
     if (auto opened = run.streams->Open(spec, &*message); !opened) {
       return opened;
     }
@@ -265,6 +268,17 @@ class NativeBackend final : public Backend,
     MaybeDone(run->id);
   }
 
+  // A warm program that has closed its output is mostly about to end. While there are processors to
+  // spare, the launcher looks.
+  void OnOutputEnd(uint64_t id) {
+    const auto run = runs_.find(id);
+    if (run != runs_.end() && run->second->warm && !run->second->answered &&
+        runs_.size() <= processors_) {
+      Tell(wire::RequestType::kClosed, id, 0);
+    }
+    MaybeDone(id);
+  }
+
   // The reply says that every writer is dead, so the pipes end as soon as they are read empty.
   void MaybeDone(uint64_t id) {
     const auto run = runs_.find(id);
@@ -307,6 +321,7 @@ class NativeBackend final : public Backend,
   std::map<uint64_t, std::shared_ptr<Run>> runs_;
   uint64_t last_id_ = 0;
   uint32_t quarantined_ = 0;
+  const size_t processors_ = std::thread::hardware_concurrency();
 };
 
 // Ends the shared state with its owner, so that no handler of the loop touches a dead backend.

@@ -14,7 +14,8 @@
 //                          program)
 //   launcher -> sandboxd   Ready
 //   sandboxd -> launcher   Request kRun (fds: payload, stdin, stdout, stderr, files...; with a
-//                          terminal: payload, socket, files...) | kKill | kSignal | kPool
+//                          terminal: payload, socket, files...) | kKill | kSignal | kPool |
+//                          kClosed
 //   launcher -> sandboxd   Reply (fds: one per collected file), also with kNoRun as its id, and
 //                          with kStillRuns
 //   launcher -> sandboxd   PoolReport, the answer to kPool
@@ -89,7 +90,9 @@ struct Ready {
   std::array<char, 1024> message;  // why not ok, or what the level lacks
 };
 
-enum class RequestType : uint32_t { kRun = 1, kKill = 2, kSignal = 3, kPool = 4 };
+// kClosed: a run's stdout and stderr are closed by all who had them. Nothing has to come of it; it
+// lets the launcher see sooner that the program has ended.
+enum class RequestType : uint32_t { kRun = 1, kKill = 2, kSignal = 3, kPool = 4, kClosed = 5 };
 
 // What a run's stdin is: a sealed memfd, a pipe that sandboxd feeds, or a terminal, which is its
 // stdout and stderr as well. Pid 1 makes that and sends its master, one byte with one descriptor,

@@ -388,6 +388,21 @@ print(sorted(name for name in sys.modules if name.startswith('numpy')))
 import numpy, threading, time
 threading.Thread(target=lambda: (time.sleep(0.2), print('after the main thread', numpy.ones(2).sum()))).start()
 """,
+    # The end of the output is not the end of the program.
+    "closes_its_output_and_goes_on": "import os, time\nos.close(1); os.close(2); time.sleep(0.2)\nos._exit(3)",
+    "closes_its_output_and_ends": "import os, sys; os.close(1); os.close(2); sys.exit(4)",
+    "closes_its_output_and_dies": "import os, time; os.close(1); os.close(2); time.sleep(0.1); os.kill(os.getpid(), 11)",
+    "closes_its_output_and_aborts": "import os; os.close(1); os.close(2); os.abort()",
+    "closes_its_output_beside_a_child": """
+import os, time
+pid = os.fork()
+os.close(1); os.close(2)
+if pid == 0:
+    time.sleep(0.1); os._exit(7)
+os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) + 1)
+""",
+    "ends_beside_a_child": "import os, sys\nif os.fork() == 0: os._exit(7)\nsys.exit(5)",
+    "ends_after_a_child": "import os, sys\nif os.fork(): os.wait(); os._exit(6)\nsys.exit(5)",
     "numpy_daemon": "import numpy, threading, time; threading.Thread(target=lambda: (time.sleep(60), print('never')), daemon=True).start()",
     "numpy_timer": "import numpy, threading; threading.Timer(0.1, print, ['rings']).start()",
     "numpy_atexit": "import numpy, atexit; atexit.register(print, 'at exit', numpy.ones(2))",

@@ -56,7 +56,7 @@ FUZZ(wire, input) {
     MUST(fd_count == 0 && request.detail >= 1 && request.detail <= 31);
   }
   if (refusal == 0 && request.type != static_cast<uint32_t>(wire::RequestType::kRun)) {
-    MUST(request.type <= static_cast<uint32_t>(wire::RequestType::kPool) && fd_count == 0);
+    MUST(request.type <= static_cast<uint32_t>(wire::RequestType::kClosed) && fd_count == 0);
   }
 
   wire::Setup setup{};

@@ -530,6 +530,31 @@ TEST_F(LauncherAbuse, WhoAsksForThePoolIsToldOfItWithoutItsDescriptors) {
   }
 }
 
+TEST_F(LauncherAbuse, ThatTheOutputIsClosedEndsNothing) {
+  Request closed{};
+  closed.version = wire::kVersion;
+  closed.type = static_cast<uint32_t>(wire::RequestType::kClosed);
+  closed.id = 16;
+  ExpectRefused(Ask(closed, {payload_.get()}), 16, EINVAL, "a descriptor");
+  for (const uint64_t id : {uint64_t{0}, uint64_t{1}, ~uint64_t{0}}) {
+    closed.id = id;
+    ASSERT_TRUE(Send(closed, {}));  // nobody's
+  }
+  const UniqueFd waits = Memfd(Payload({"/bin/sh", "-c", "sleep 0.2; exit 3"}));
+  std::vector<int> fds = Standard();
+  fds[0] = waits.get();
+  ASSERT_TRUE(Send(Honest(16), fds));
+  closed.id = 16;
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(Send(closed, {}));
+  }
+  const Reply reply = Receive();
+  EXPECT_EQ(reply.id, 16U);
+  EXPECT_EQ(reply.flags, uint32_t{wire::kHasStatus});
+  EXPECT_EQ(reply.wait_status, 3 << 8);
+  EXPECT_GE(reply.wall_time, 200'000'000);
+}
+
 // One answer may stand for several.
 TEST_F(LauncherAbuse, AFloodOfQuestionsAboutThePoolStallsNothing) {
   Request pool{};

@@ -109,7 +109,8 @@ int CheckRequest(const wire::Request& request, size_t size, int fd_count) {
     return EPROTO;
   }
   if (request.type == static_cast<uint32_t>(RequestType::kKill) ||
-      request.type == static_cast<uint32_t>(RequestType::kPool)) {
+      request.type == static_cast<uint32_t>(RequestType::kPool) ||
+      request.type == static_cast<uint32_t>(RequestType::kClosed)) {
     return fd_count == 0 ? 0 : EINVAL;
   }
   if (request.type == static_cast<uint32_t>(RequestType::kSignal)) {

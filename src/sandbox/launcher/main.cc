@@ -237,6 +237,14 @@ void HandleSignal(const wire::Request& request) {
   }
 }
 
+void HandleClosed(const wire::Request& request, int64_t now) {
+  for (Sandbox& sandbox : g_pool.sandboxes()) {
+    if (sandbox.has_claim() && sandbox.id() == request.id) {
+      sandbox.OnOutputClosed(now);
+    }
+  }
+}
+
 // False when sandboxd is gone.
 bool HandleRequest(int64_t now) {
   wire::Request request{};
@@ -266,6 +274,8 @@ bool HandleRequest(int64_t now) {
     HandleSignal(request);
   } else if (request.type == static_cast<uint32_t>(wire::RequestType::kPool)) {
     g_pool_asked = true;
+  } else if (request.type == static_cast<uint32_t>(wire::RequestType::kClosed)) {
+    HandleClosed(request, now);
   } else if (!CheckDescriptors(request, fds, claim.fd_count)) {
     Refuse(request.id, EBADF);
   } else {

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "linux/message.h"
+#include "linux/process.h"
 #include "linux/syscall.h"
 #include "sandbox/launcher/zygote.h"
 #include "sandbox/outputs.h"
@@ -212,7 +213,8 @@ void Sandbox::OnBuilt(int64_t now) {
   builder_ = -1;
   if (complete && report.pid > 0) {
     // Our child and not yet waited for: the number cannot have been given to another process.
-    process_.reset(linux::PidfdOpen(report.pid));
+    init_ = report.pid;
+    process_.reset(linux::PidfdOpen(init_));
     Watch(process_.get(), kProcess);
   }
   if (context_->cgroups.version() != 0) {
@@ -291,21 +293,9 @@ void Sandbox::OnControl(int64_t now) {
       if (state_ != State::kRunning || reply_.started_at == 0) {
         return;  // crossed with the kill
       }
-      reply_.flags |= wire::kHasStatus;
-      reply_.wait_status = report.wait_status;
-      reply_.wall_time = std::clamp(report.at, reply_.started_at, now) - reply_.started_at;
       main_cpu_ = report.cpu_nanos;
       main_rss_ = report.max_rss_bytes;
-      // When pid 1, which is ours, is alone in the group, the job is over, however long it takes to
-      // end the namespace.
-      if (context_->cgroups.version() != 0 && context_->cgroups.ReadTasks(leaf_) == kInitTasks) {
-        Conclude(now);
-        state_ = State::kEnding;
-        kill_due_ = true;  // after the answer: pid 1 would take the processor from us to end
-        next_tick_ = now + kKillDue;
-      } else {
-        KillAll(now);
-      }
+      OnExited(report.wait_status, report.at, kInitTasks, now);
       break;
     case ControlType::kFailed:
       if (state_ == State::kBuilding) {
@@ -318,6 +308,36 @@ void Sandbox::OnControl(int64_t now) {
     case ControlType::kSignal:
       Fail(Step::kInitLost, EPROTO, now);
       break;
+  }
+}
+
+// The main process has ended. When nothing but `tasks_left` processes is in the group, pid 1, which
+// is ours, and perhaps what is left of the main one, the job is over, however long it takes to end
+// the namespace.
+void Sandbox::OnExited(int wait_status, int64_t at, int64_t tasks_left, int64_t now) {
+  reply_.flags |= wire::kHasStatus;
+  reply_.wait_status = wait_status;
+  reply_.wall_time = std::clamp(at, reply_.started_at, now) - reply_.started_at;
+  if (context_->cgroups.version() != 0 && context_->cgroups.ReadTasks(leaf_) == tasks_left) {
+    Conclude(now);
+    state_ = State::kEnding;
+    kill_due_ = true;  // after the answer: pid 1 would take the processor from us to end
+    next_tick_ = now + kKillDue;
+  } else {
+    KillAll(now);
+  }
+}
+
+void Sandbox::OnOutputClosed(int64_t now) {
+  constexpr int64_t kTasks = kInitTasks + 1;
+  int status = 0;
+  // Files are taken when nothing can write to them any more. Who looks at the pidfd last knows that
+  // the number was that of no other process.
+  if (state_ == State::kRunning && reply_.started_at != 0 && program_process_.valid() &&
+      claim_.collect_count == 0 && context_->cgroups.ReadTasks(leaf_) == kTasks &&
+      linux::ReadEnd(program_, &status) && WIFEXITED(status) &&
+      linux::PidfdExists(program_process_.get())) {
+    OnExited(status, now, kTasks, now);
   }
 }
 
@@ -359,6 +379,9 @@ void Sandbox::Park(int64_t now) {
       tally().build_time[i] += build_time_[i];
     }
   }
+  if (zygote_ != nullptr) {
+    HoldProgram();
+  }
   zygote_ = nullptr;
   build_failed_ = false;
   next_tick_ = INT64_MAX;
@@ -367,6 +390,19 @@ void Sandbox::Park(int64_t now) {
   } else if (role_ != Role::kZygote && context_->cgroups.version() != 0 &&
              tally().last_limits.memory_bytes >= kSpareMemory) {
     SetGroupLimits(tally().last_limits);  // when that fails it is written again by StartRun
+  }
+}
+
+// Only where this process has capabilities over the program's user namespace, having made it: the
+// program cannot take that away (MaySeeEnd). Without a group it is not known who else runs, and
+// without its peak of memory the end of the process has to tell it.
+void Sandbox::HoldProgram() {
+  if (context_->root && context_->cgroups.version() != 0 &&
+      context_->cgroups.ReadNow(leaf_).memory_peak_bytes >= 0) {
+    program_ = linux::OnlyChild(init_);
+    if (program_ > 0 && linux::MaySeeEnd(program_)) {
+      program_process_.reset(linux::PidfdOpen(program_));
+    }
   }
 }
 
@@ -554,6 +590,7 @@ void Sandbox::OnDead(int64_t now) {
   }
   Close(&control_);
   CloseMounts();
+  program_process_.reset();
   user_namespace_.reset();
   zygote_ = nullptr;
   state_ = State::kRemoving;

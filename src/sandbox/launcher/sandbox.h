@@ -97,6 +97,10 @@ class Sandbox {
   // Ends whatever this sandbox is at, claimed or not: the launcher stops.
   void Discard(int64_t now);
 
+  // The program's output is closed: looks whether the program has ended. Its outcome may be there
+  // then, while the kernel still frees its memory.
+  void OnOutputClosed(int64_t now);
+
   void OnEvent(Source source, int64_t now);
 
   // Deadlines and polled limits.
@@ -166,6 +170,8 @@ class Sandbox {
   bool starts_program() const;
   void OnReady(base::UniqueFd* fds, int fd_count, int64_t now);
   void Park(int64_t now);
+  void HoldProgram();
+  void OnExited(int wait_status, int64_t at, int64_t tasks_left, int64_t now);
   bool AskForFork(const base::UniqueFd* fds, int fd_count);
   void Conclude(int64_t now);
   void OnDead(int64_t now);
@@ -215,7 +221,11 @@ class Sandbox {
   pid_t builder_ = -1;
   base::UniqueFd builder_report_;
   base::UniqueFd control_;
-  base::UniqueFd process_;  // pidfd of pid 1
+  pid_t init_ = -1;         // pid 1, as this process sees it
+  base::UniqueFd process_;  // pidfd of it
+  // The process that a zygote has forked, where its end can be seen early.
+  pid_t program_ = -1;
+  base::UniqueFd program_process_;
   base::UniqueFd box_;
   base::UniqueFd mounts_;  // the mount namespace: its end takes long, and need not be waited for
   linux::CgroupLeaf leaf_;
