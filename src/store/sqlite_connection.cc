@@ -1,6 +1,11 @@
 #include "store/sqlite_connection.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/unique_fd.h"
 
 namespace store {
 namespace {
@@ -128,6 +133,25 @@ Statement Connection::Use(std::string_view sql) {
 base::Result<void> Connection::Execute(const char* sql) {
   const int code = sqlite3_exec(db_, sql, nullptr, nullptr, nullptr);
   return code == SQLITE_OK ? base::Result<void>() : SqliteError(db_, code);
+}
+
+void Connection::BlockingLengthenJournal(int64_t bytes) {
+  // Who holds this lock is the only one that writes behind what has been committed.
+  if (!Execute("BEGIN IMMEDIATE")) {
+    return;
+  }
+  const base::UniqueFd file(::open(sqlite3_filename_wal(sqlite3_db_filename(db_, "main")),
+                                   O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+
+  struct stat info {};
+
+  if (file.valid() && ::fstat(file.get(), &info) == 0 && info.st_size < bytes) {
+    const std::string zeros(static_cast<size_t>(bytes - info.st_size), '\0');
+    if (::pwrite(file.get(), zeros.data(), zeros.size(), info.st_size) > 0) {
+      ::fdatasync(file.get());
+    }
+  }
+  (void)Execute("ROLLBACK");
 }
 
 int64_t Connection::changes() const {

@@ -69,6 +69,11 @@ class Connection {
   // Runs one or more statements that return nothing of interest.
   base::Result<void> Execute(const char* sql);
 
+  // Gives the journal a length of `bytes`, in zeros, which SQLite takes for unused. For a commit
+  // that makes the file longer the file system has more to write than for one that does not. Blocks
+  // until it is on the disk; best effort. REQUIRES: no transaction, and journal_mode = WAL.
+  void BlockingLengthenJournal(int64_t bytes);
+
   // Rows that the last statement changed.
   int64_t changes() const;
 

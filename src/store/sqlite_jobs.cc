@@ -14,6 +14,10 @@ namespace {
 using base::Result;
 using job::Status;
 
+// More than SQLite lets it grow to before it writes it from the start again (1,000 pages with their
+// headers), and less than what is cut off (journal_size_limit).
+constexpr int64_t kJournalBytes = 4'500'000;
+
 constexpr std::string_view kCancel =
     "UPDATE jobs SET status = 4, finished_at = ?, token = 0, lease_until = 0 WHERE id = ?";
 
@@ -28,6 +32,7 @@ Result<std::unique_ptr<SqliteJobs>> SqliteJobs::Open(const std::string& path,
   std::unique_ptr<SqliteJobs> jobs(new SqliteJobs(std::move(*db), options, std::move(clock)));
   Result<void> ready = PrepareDatabase(*jobs->db_);
   if (ready) {
+    jobs->db_->BlockingLengthenJournal(kJournalBytes);
     ready = jobs->CountJobs();
   }
   if (!ready) {

@@ -187,6 +187,21 @@ TEST_P(SqliteStore, FilesArePrivate) {
   EXPECT_GE(files, 3);
 }
 
+// A commit that lengthens the file costs more.
+TEST_P(SqliteStore, TheJournalHasItsLengthFromTheStart) {
+  const auto length = [this] { return std::filesystem::file_size(disk().path() + "-wal"); };
+  const auto at_start = length();
+  EXPECT_GE(at_start, 1000 * (4096 + 24)) << "SQLite starts it anew after so many pages";
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(Submit("j" + std::to_string(i)).has_value());
+  }
+  EXPECT_EQ(length(), at_start);
+  store_.reset();
+  Open();
+  EXPECT_EQ(length(), at_start);
+  ExpectStats(20, 0);
+}
+
 TEST_P(SqliteStore, OpenNamesWhatItCannotUse) {
   const auto no_folder = OpenSqliteStore(disk().folder() + "/none/jobs.db", options_, loop_.post());
   ASSERT_FALSE(no_folder.has_value());
