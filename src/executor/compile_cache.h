@@ -34,15 +34,17 @@ struct CompiledProgram {
 // folder that only this process uses: never shared with a job, which gets a copy. Bounded in bytes
 // of disk, whole blocks; what has not been used for longest goes first. A file is read into memory
 // and verified there against its hash; one that does not match is removed and counts as absent, so
-// that files need not be durable. All calls and callbacks on the event loop's thread, file work on
-// a thread of its own.
+// that files need not be durable. What is stored is found at once, from memory, and written to its
+// file a little later, when its first run may have ended. All calls and callbacks on the event
+// loop's thread, file work on a thread of its own.
 class CompileCache {
  public:
   // Reads the folder, which must exist; `max_bytes` 0 caches nothing. Blocking.
   static base::Result<std::unique_ptr<CompileCache>> Open(boost::asio::io_context& loop,
                                                           std::string folder, int64_t max_bytes);
 
-  // Waits for file work under way. Callbacks that have not come by then never come.
+  // Writes what has been stored, and waits for that. Callbacks that have not come by then never
+  // come.
   ~CompileCache();
 
   static std::string Key(const CompileInput& input);
@@ -52,8 +54,8 @@ class CompileCache {
   using Found = std::function<void(std::shared_ptr<const CompiledProgram>)>;
   void Find(const std::string& key, Found found);
 
-  // Keeps a program. `binary` must be sealed or otherwise out of anybody's reach. Nothing is kept
-  // when the disk does not take it.
+  // Keeps a program. `binary` must be a sealed memfd, else nothing is kept; nor is what the disk
+  // does not take.
   void Store(const std::string& key, const job::CompileResult& compile,
              std::shared_ptr<base::UniqueFd> binary);
 

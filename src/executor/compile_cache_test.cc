@@ -56,10 +56,15 @@ class CompileCacheTest : public testing::Test {
     return found.value_or(nullptr);
   }
 
-  void Store(const std::string& key, const std::string& content, std::string warning = "") {
-    auto binary = std::make_shared<base::UniqueFd>(::memfd_create("binary", MFD_CLOEXEC));
+  void Store(const std::string& key, const std::string& content, std::string warning = "",
+             bool seal = true) {
+    auto binary =
+        std::make_shared<base::UniqueFd>(::memfd_create("binary", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     ASSERT_EQ(::write(binary->get(), content.data(), content.size()),
               static_cast<ssize_t>(content.size()));
+    if (seal) {
+      ASSERT_EQ(::fcntl(binary->get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), 0);
+    }
     job::CompileResult compile;
     compile.exit_code = 0;
     compile.stderr_data = std::move(warning);
@@ -67,11 +72,14 @@ class CompileCacheTest : public testing::Test {
     cache_->Store(key, compile, binary);
   }
 
-  // Until an entry is on disk and known.
+  // Until the entry is on disk.
   void StoreAndWait(const std::string& key, const std::string& content) {
     Store(key, content);
-    ASSERT_TRUE(Until([&] { return Find(key) != nullptr; }));
+    ASSERT_TRUE(Until([&] { return IsOnDisk(key); }));
+    ASSERT_NE(Find(key), nullptr);
   }
+
+  bool IsOnDisk(const std::string& key) const { return fs::exists(folder_ / (key + ".json")); }
 
   static std::string Content(const CompiledProgram& program) {
     std::string text(1 << 16, '\0');
@@ -146,6 +154,57 @@ TEST_F(CompileCacheTest, AnswersFromWithinTheCallWhenTheProgramIsOpen) {
   EXPECT_TRUE(answered);
 }
 
+TEST_F(CompileCacheTest, WhatIsStoredIsFoundAtOnceAndWrittenLater) {
+  Store(Key("a"), "binary", "a warning");
+  std::shared_ptr<const CompiledProgram> found;
+  cache_->Find(Key("a"), [&](std::shared_ptr<const CompiledProgram> program) { found = program; });
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(Content(*found), "binary");
+  EXPECT_EQ(found->compile.stderr_data, "a warning");
+  EXPECT_TRUE(found->compile.cached);
+  EXPECT_EQ(found->compile.usage.cpu_time, 0);
+  EXPECT_TRUE(Files().empty());
+  EXPECT_TRUE(Until([&] { return IsOnDisk(Key("a")); }));
+}
+
+TEST_F(CompileCacheTest, WritesAtItsEndWhatWasJustStored) {
+  Store(Key("a"), "binary of a");
+  Store(Key("b"), "binary of b");
+  Open();
+  EXPECT_EQ(Files().size(), 4U);
+  const auto program = Find(Key("b"));
+  ASSERT_NE(program, nullptr);
+  EXPECT_EQ(Content(*program), "binary of b");
+}
+
+TEST_F(CompileCacheTest, WhatIsPushedOutBeforeItIsWrittenIsGone) {
+  const std::string big(300'000, 'x');
+  Open(700'000);
+  for (const char* code : {"a", "b", "c"}) {
+    Store(Key(code), big);
+  }
+  EXPECT_EQ(Find(Key("a")), nullptr);
+  Store(Key("a"), "small");  // anew: what is written is this one
+  EXPECT_TRUE(
+      Until([&] { return IsOnDisk(Key("b")) && IsOnDisk(Key("c")) && IsOnDisk(Key("a")); }));
+  Open(700'000);
+  EXPECT_EQ(Files().size(), 6U);
+  const auto program = Find(Key("a"));
+  ASSERT_NE(program, nullptr);
+  EXPECT_EQ(Content(*program), "small");
+}
+
+TEST_F(CompileCacheTest, WhatCannotBeWrittenIsForgotten) {
+  fs::create_directory(folder_ / (Key("a") + ".new"));  // in the way
+  Store(Key("a"), "binary");
+  EXPECT_TRUE(Until([&] { return Find(Key("a")) == nullptr; }));
+}
+
+TEST_F(CompileCacheTest, KeepsNothingThatSomebodyCouldChange) {
+  Store(Key("a"), "binary", "", false);
+  EXPECT_EQ(Find(Key("a")), nullptr);
+}
+
 TEST_F(CompileCacheTest, DropsWhatWasNotUsedForLongest) {
   const std::string big(300'000, 'x');
   StoreAndWait(Key("a"), big);
@@ -175,23 +234,25 @@ TEST_F(CompileCacheTest, SmallProgramsCountForTheRoomThatTheyTake) {
     StoreAndWait(Key(std::to_string(i)), "x");
   }
   // Two files of a block each.
-  EXPECT_TRUE(Until([&] { return Files().size() == 2 * 8; })) << Files().size();
+  EXPECT_TRUE(Until([&] { return Files().size() == 16; })) << Files().size();
   Open(64 << 10);
-  EXPECT_EQ(Files().size(), 2 * 8U);
+  EXPECT_EQ(Files().size(), 16U);
 }
 
 TEST_F(CompileCacheTest, ManySmallProgramsHoldFewDescriptors) {
-  constexpr int kPrograms = 200;
+  constexpr size_t kPrograms = 200;
   const auto descriptors = [] {
     const fs::directory_iterator all("/proc/self/fd");
     return std::distance(begin(all), end(all));
   };
   Open(16 << 20);
   const auto before = descriptors();
-  for (int i = 0; i < kPrograms; ++i) {
-    StoreAndWait(Key(std::to_string(i)), "x");
+  for (size_t i = 0; i < kPrograms; ++i) {
+    Store(Key(std::to_string(i)), "x");
   }
-  EXPECT_LT(descriptors(), before + kPrograms / 2);
+  EXPECT_TRUE(Until([&] { return Files().size() == 2 * kPrograms; })) << Files().size();
+  const auto most = before + static_cast<long>(kPrograms / 2);
+  EXPECT_TRUE(Until([&] { return descriptors() < most; })) << descriptors();
   EXPECT_NE(Find(Key("0")), nullptr);
 }
 
