@@ -18,8 +18,6 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <chrono>
-#include <cstdio>
-#include <ctime>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -30,6 +28,7 @@
 #include "base/metrics.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "http/admit.h"
 #include "http/cors.h"
 #include "http/framing.h"
 #include "http/gzip.h"
@@ -49,7 +48,6 @@ namespace {
 // A body up to this size is read even when the request is refused, so that the connection can go
 // on; also the most that a route without a body reads.
 constexpr uint64_t kMaxIgnoredBody = 64 << 10;
-constexpr size_t kMaxIdempotencyKey = 255;
 constexpr size_t kReadChunk = 4096;
 constexpr size_t kWriteSlice = size_t{32} << 10;
 // Bodies and answers up to this size are not charged to the budget: they are bounded by the number
@@ -58,10 +56,6 @@ constexpr size_t kUncharged = size_t{64} << 10;
 // How long a refused client may go on sending before the socket is closed under it. Closing with
 // unread input would reset the connection and might destroy the answer on its way.
 constexpr base::Nanos kLingerTime = 2 * base::kSecond;
-
-std::string_view Text(beast::string_view text) {
-  return {text.data(), text.size()};
-}
 
 // True when there is room for that much in memory.
 bool Hold(Budget::Share* share, size_t bytes) {
@@ -211,7 +205,8 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
                         parser.get().count("Forwarded") == 0 && parser.get().count("Via") == 0;
     request.last_event_id = std::string(FieldOf(parser.get(), "Last-Event-ID"));
     Match match;
-    std::optional<Response> refusal = Route(parser.get(), &request, &match);
+    std::optional<Response> refusal =
+        Admit(parser.get(), options().cors, context_->handlers->access(), &request, &match);
     const std::string_view origin = FieldOf(parser.get(), "Origin");
     framing.cors = CorsFields(options().cors, origin, IsOpen(match));
     Budget::Share share(context_->budget, request.caller.tenant);
@@ -321,96 +316,6 @@ class SessionImpl final : public Session, public std::enable_shared_from_this<Se
       buffer_.commit(n);
     }
     co_return false;
-  }
-
-  // Finds the endpoint and fills `request`, or answers why not.
-  std::optional<Response> Route(const Header& header, Request* request, Match* found) const {
-    const base::Result<Target> target = SplitTarget(Text(header.target()));
-    if (!target) {
-      return Problem(400, target.error().message, request->id);
-    }
-    Match match = FindRoute(Text(header.method_string()), target->path);
-    *found = match;
-    if (match.status == 405 && header.method() == beast::http::verb::options) {
-      Response response{204, "", {}, ""};
-      if (header.count("Access-Control-Request-Method") > 0) {
-        response.headers = PreflightFields(options().cors, FieldOf(header, "Origin"), match.allow);
-      }
-      response.headers.emplace_back("Allow", match.allow);
-      return response;
-    }
-    if (match.status == 405) {
-      Response response = Problem(405, "the methods here are " + match.allow, request->id);
-      response.headers.emplace_back("Allow", match.allow);
-      return response;
-    }
-    if (match.status != 200) {
-      return Problem(match.status,
-                     match.status == 404 ? "there is nothing at this path"
-                                         : "the path is not valid percent-encoded UTF-8",
-                     request->id);
-    }
-    if (auto refused =
-            context_->handlers->access().Check(header, match, request->id, &request->caller)) {
-      return refused;
-    }
-    if (auto refused = TakeIdempotencyKey(header, match, request)) {
-      return refused;
-    }
-    if (match.takes_body) {
-      if (!IsJson(header)) {
-        return Problem(415, "Content-Type must be application/json", request->id);
-      }
-      const std::string_view coding = FieldOf(header, "Content-Encoding");
-      if (!coding.empty() && !base::EqualsIgnoringCase(coding, "identity")) {
-        return Problem(415, "Content-Encoding is not supported", request->id);
-      }
-    }
-    base::Result<Params> query = ParseQuery(target->query);
-    if (!query) {
-      return Problem(400, query.error().message, request->id);
-    }
-    std::vector<job::FieldError> errors;
-    for (auto it = query->begin(); it != query->end(); ++it) {
-      const auto same_name = [it](const auto& other) { return other.first == it->first; };
-      if (std::find(match.query_names.begin(), match.query_names.end(), it->first) ==
-          match.query_names.end()) {
-        errors.push_back({base::Printable(it->first), "unknown query parameter"});
-      } else if (std::any_of(query->begin(), it, same_name)) {
-        errors.push_back({it->first, "given more than once"});
-      }
-    }
-    if (!errors.empty()) {
-      return Problem(422, "a query parameter is not valid", request->id, errors);
-    }
-    request->path_param = std::move(match.path_param);
-    request->file_path = std::move(match.file_path);
-    request->query = std::move(*query);
-    return std::nullopt;
-  }
-
-  // Where it means something: whoever relies on it elsewhere must learn that it does nothing there.
-  static std::optional<Response> TakeIdempotencyKey(const Header& header, const Match& match,
-                                                    Request* request) {
-    const auto fields = header.count("Idempotency-Key");
-    if (fields == 0 || !match.takes_body) {
-      return std::nullopt;
-    }
-    request->idempotency_key = std::string(FieldOf(header, "Idempotency-Key"));
-    const std::string& key = request->idempotency_key;
-    std::string message;
-    if (match.endpoint != Endpoint::kExecute) {
-      message = "goes with POST /v1/execute only";
-    } else if (fields > 1 || key.empty() || key.size() > kMaxIdempotencyKey ||
-               !std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 0x7F; })) {
-      message = "must be one of 1 to " + std::to_string(kMaxIdempotencyKey) +
-                " printable characters of ASCII, without spaces";
-    }
-    if (message.empty()) {
-      return std::nullopt;
-    }
-    const std::vector<job::FieldError> errors{{"Idempotency-Key", std::move(message)}};
-    return Problem(422, "a header field is not valid", request->id, errors);
   }
 
   // Lets the handler work until response_ is there. While it waits for a job, the connection is
