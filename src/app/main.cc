@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -13,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "app/announce.h"
 #include "app/api_keys.h"
 #include "app/command_line.h"
 #include "app/config.h"
@@ -20,6 +20,7 @@
 #include "app/docker_backend.h"
 #include "app/fleet.h"
 #include "app/key_command.h"
+#include "app/options.h"
 #include "app/privileges.h"
 #include "app/stores.h"
 #include "app/toolchains.h"
@@ -33,7 +34,6 @@
 #include "linux/syscall.h"
 #include "sandbox/client.h"
 #include "sandbox/policy.h"
-#include "sandbox/rootfs.h"
 #include "service/service.h"
 #include "service/validate.h"
 
@@ -51,10 +51,6 @@ constexpr std::chrono::milliseconds kAskForKeysAgain(20);
 int Fail(const Error& error) {
   std::fprintf(stderr, "sandboxd: %s\n", error.message.c_str());
   return error.kind == base::ErrorKind::kInvalidArgument ? kUsageError : 1;
-}
-
-void Say(const std::string& line) {
-  std::fprintf(stderr, "%s\n", line.c_str());
 }
 
 // What runs once everything is built; owns the parts in the order in which they depend on each
@@ -78,7 +74,7 @@ class App {
   // Everything that start-up finds out, without serving.
   int Doctor() {
     const auto prepared = Prepare();
-    AnnounceMachine();
+    AnnounceMachine(config_, machine_, languages_);
     if (!prepared) {
       return Fail(prepared.error());
     }
@@ -136,13 +132,13 @@ class App {
     if (!confined) {
       return confined.error();
     }
-    confined_ = std::move(*confined);
+    machine_.confined = std::move(*confined);
     return docker_ ? LookAtContainers() : Result<void>();
   }
 
   // Everything about containers goes through the broker: no privilege is needed any more.
   Result<void> LookAtContainers() {
-    isolation_ = "docker (" + config_.docker_mode + ")";
+    machine_.isolation = "docker (" + config_.docker_mode + ")";
     auto opened = OpenDocker(
         loop_, *std::exchange(docker_, std::nullopt), languages_, [this] { OnLanguages(); },
         [this] { asio::post(loop_, [this] { LoseLauncher(); }); });
@@ -180,7 +176,7 @@ class App {
     if (!rootfs) {
       return rootfs.error();
     }
-    rootfs_ = *std::move(rootfs);
+    machine_.rootfs = *std::move(rootfs);
     if (auto chosen = ChooseWarm(config_, languages_, &native); !chosen) {
       return chosen;
     }
@@ -196,8 +192,8 @@ class App {
     if (!launcher) {
       return launcher.error();
     }
-    isolation_ = launcher->isolation + " (" + launcher->detail + ")";
-    not_limited_ = launcher->not_limited;
+    machine_.isolation = launcher->isolation + " (" + launcher->detail + ")";
+    machine_.not_limited = launcher->not_limited;
     launcher_ = std::move(*launcher);
     return {};
   }
@@ -220,33 +216,9 @@ class App {
         fleet_->Follow(offered_);
       }
     }
-    http::Options http_options;
-    http_options.host = config_.http_host;
-    http_options.port = config_.http_port;
-    http_options.read_timeout = config_.http_read_timeout;
-    http_options.write_timeout = config_.http_write_timeout;
-    http_options.max_body_bytes = config_.http_max_body;
-    http_options.max_connections = static_cast<int>(config_.http_max_connections);
-    http_options.cors = config_.http_cors;
-    http_options.sessions = static_cast<int>(config_.sessions);
-    http_options.session_idle = config_.http_session_idle;
-    service::Options service_options;
-    service_options.max_timeout = config_.max_timeout;
-    service_options.max_session_timeout = config_.session_timeout;
-    service_options.max_limits = {config_.max_cpu_time,   config_.max_memory,
-                                  config_.max_processes,  config_.max_output,
-                                  config_.max_file_bytes, config_.max_open_files};
-    service_options.max_wait = http_options.max_wait;
-    service_options.default_timeout = config_.timeout;
-    const sandbox::Limits unasked;
-    service_options.default_limits = {0,
-                                      config_.memory,
-                                      config_.processes,
-                                      config_.output,
-                                      unasked.file_bytes,
-                                      unasked.open_files};
-    service_options.webhook_errors = WebhookErrors(config_);
-    service_ = std::make_unique<service::Service>(service_options, *store_, offered_, ApiKeys());
+    const http::Options http_options = HttpOptions(config_);
+    service_ = std::make_unique<service::Service>(ServiceOptions(config_, http_options), *store_,
+                                                  offered_, ApiKeys());
     http::HealthInfo health;
     health.version = PROJECT_VERSION;
     health.isolation = isolation;
@@ -254,7 +226,7 @@ class App {
     health.backend = config_.backend;
     health.role = config_.role;
     health.metrics_for_all = config_.http_metrics == "all";
-    health.not_limited = not_limited_;
+    health.not_limited = machine_.not_limited;
     health.containers = ContainersForHealth(containers_);
     health.freshen_metrics = [this](std::function<void()> done) {
       backend_ == nullptr ? done() : backend_->FreshenMetrics(std::move(done));
@@ -284,7 +256,7 @@ class App {
     const bool v6 = config_.http_host.find(':') != std::string::npos;
     Say("Code Sandbox API " PROJECT_VERSION " on http://" +
         (v6 ? "[" + config_.http_host + "]" : config_.http_host) + ":" + std::to_string(*port));
-    AnnounceMachine();
+    AnnounceMachine(config_, machine_, languages_);
     if (config_.role != "worker") {
       LearnKeys();
     }
@@ -363,7 +335,7 @@ class App {
   void LearnKeys() {
     service_->RefreshKeys([this] {
       if (service_->keys().revision()) {
-        return AnnounceAccess();
+        return AnnounceAccess(config_, service_->keys());
       }
       keys_timer_.expires_after(kAskForKeysAgain);
       keys_timer_.async_wait([this](const boost::system::error_code& error) {
@@ -374,44 +346,10 @@ class App {
     });
   }
 
-  void AnnounceAccess() {
-    const bool open = !service_->keys().required().value_or(true);
-    Say(std::string("  access:    ") +
-        (open ? "open to all who reach it: no API key is asked for"
-              : "with an API key (" + std::to_string(service_->keys().configured().size()) +
-                    " configured)"));
-    boost::system::error_code error;
-    const auto address = asio::ip::make_address(config_.http_host, error);
-    const bool loopback = error ? config_.http_host == "localhost" : address.is_loopback();
-    if (open && !loopback) {
-      Log(LogLevel::kWarning,
-          "the service is open: whoever reaches its address can run code; make a key with "
-          "`sandboxd "
-          "keys create`, or set HTTP_API_KEYS, or HTTP_HOST=127.0.0.1",
-          {{"address", config_.http_host}});
-    }
-  }
-
-  executor::Options ExecutorOptions() const {
-    executor::Options options;
-    options.worker = worker_name_;
-    options.slots = static_cast<int>(config_.slots);
-    options.timeout = config_.timeout;
-    options.compile_timeout = config_.compile_timeout;
-    options.judge_timeout = config_.judge_timeout;
-    options.memory_bytes = config_.memory;
-    options.processes = config_.processes;
-    options.output_bytes = config_.output;
-    options.lease_time = config_.lease_time;
-    options.sessions = static_cast<int>(config_.sessions);
-    options.session_timeout = config_.session_timeout;
-    options.session_cpu_time = config_.max_cpu_time;
-    return options;
-  }
-
   void StartWorker() {
-    executor_ = std::make_unique<executor::Executor>(loop_, ExecutorOptions(), *store_, *backend_,
-                                                     languages_, compile_cache_.get());
+    executor_ =
+        std::make_unique<executor::Executor>(loop_, ExecutorOptions(config_, worker_name_), *store_,
+                                             *backend_, languages_, compile_cache_.get());
     executor_->OnEnd([this](const std::shared_ptr<const job::Job>& job) { service_->OnEnd(job); });
     // This process is alone on its store: whatever runs there ran in a process that is dead.
     store_->Recover([this](Result<int64_t> recovered) {
@@ -430,31 +368,6 @@ class App {
     });
     if (fleet_) {
       Announce();
-    }
-  }
-
-  void AnnounceMachine() const {
-    Say("  role:      " + config_.role);
-    Say("  confined:  " + (confined_.empty() ? "not yet" : confined_));
-    Say("  store:     " + config_.job_store +
-        (config_.job_store == "sqlite"  ? " in " + config_.state_dir
-         : config_.job_store == "redis" ? " at " + config_.redis_addr
-                                        : ""));
-    if (!runs_jobs()) {
-      return;
-    }
-    Say("  isolation: " + (isolation_.empty() ? "none" : isolation_));
-    for (const std::string& what : not_limited_) {
-      Say("    not limited: " + what);
-    }
-    if (!rootfs_.path.empty()) {
-      Say("  root:      " + rootfs_.path + " (" + std::to_string(rootfs_.files) +
-          " files, fingerprint " + rootfs_.fingerprint + ")");
-    }
-    for (const language::Language& language : languages_.all()) {
-      Say("  language:  " + language.id + " " +
-          (language.available ? language.version + " (" + language.tool + ")"
-                              : "unavailable: " + language.unavailable_reason));
     }
   }
 
@@ -535,10 +448,7 @@ class App {
   language::Registry languages_;  // what this machine has
   language::Registry offered_;    // what jobs may ask for
   sandbox::Launcher launcher_;    // until the backend takes it over
-  std::string isolation_;
-  std::string confined_;
-  std::vector<std::string> not_limited_;
-  sandbox::Rootfs rootfs_;
+  Machine machine_;
   std::optional<PreparedDocker> docker_;  // likewise
   std::unique_ptr<sandbox::Backend> backend_;
   const docker::Backend* containers_ = nullptr;  // backend_, when it is that of containers
