@@ -91,8 +91,9 @@ bool AllowPort(int ruleset, uint16_t port, uint64_t rights) {
 }  // namespace
 
 bool DropBoundingSet() {
-  for (int cap = 0; ::prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; ++cap) {
-    if (::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0) {
+  int held = 0;
+  for (int cap = 0; (held = ::prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) >= 0; ++cap) {
+    if (held == 1 && ::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0) {
       return false;
     }
   }

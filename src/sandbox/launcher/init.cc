@@ -174,6 +174,7 @@ pid_t Prepare(const Context& context, int control, Ahead ahead, int* link, int* 
   given[0] = ::open("/box", O_PATH | O_DIRECTORY | O_CLOEXEC);
   check(given[0] >= 0, Step::kBoxFd);
   check(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, Step::kBoxFd);
+  check(linux::DropBoundingSet(), Step::kInitConfine);  // now, while nobody waits
   const pid_t waiting = ahead == Ahead::kNothing ? ForkWaiting(context, control, link) : -1;
   ControlReport ready{};
   ready.type = ControlType::kReady;
@@ -362,8 +363,7 @@ void InitMain(const Context& context, int control, Ahead ahead, uint32_t kind) {
   // What is left to do needs no privilege, and the program must not run before they are gone.
   // But for one: the program has another user, and whoever feeds it may send it signals.
   const bool signals_pass = run.input != wire::Input::kFile;
-  check(linux::DropBoundingSet() &&
-            (signals_pass ? linux::DropCapabilitiesBut(CAP_KILL) : linux::DropCapabilities()) &&
+  check((signals_pass ? linux::DropCapabilitiesBut(CAP_KILL) : linux::DropCapabilities()) &&
             ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
             linux::LoadSeccomp(context.Filter(wire::Policy::kInit)),
         Step::kInitConfine);

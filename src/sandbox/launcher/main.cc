@@ -172,7 +172,7 @@ void SendOutcomes() {
   for (Sandbox& sandbox : g_pool.sandboxes()) {
     if (!g_blocked && sandbox.outcome() != nullptr &&
         Send(*sandbox.outcome(), sandbox.collected().data(), sandbox.collected().size())) {
-      sandbox.Forget(Now());
+      sandbox.Forget(g_pool.Runs() > 1, Now());  // alone, its processors go to the answer first
       g_pool.Answered(Now());
     }
   }
@@ -360,7 +360,7 @@ bool ProbeLimit(Probe probe, char* why, size_t why_size) {
     Turn(false);
   }
   const wire::Reply reply = *sandbox.outcome();
-  sandbox.Forget(Now());
+  sandbox.Forget(true, Now());
   while (sandbox.state() != Sandbox::State::kFree) {
     Turn(false);
   }

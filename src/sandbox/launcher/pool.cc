@@ -175,11 +175,15 @@ void Pool::TendStarts(uint32_t kind, int64_t now) {
   }
 }
 
-void Pool::Refill(int64_t now) {
+int64_t Pool::Runs() const {
   const auto all = sandboxes();
-  const auto runs = std::count_if(all.begin(), all.end(), [](const Sandbox& s) {
+  return std::count_if(all.begin(), all.end(), [](const Sandbox& s) {
     return s.state() == State::kRunning || s.state() == State::kEnding;
   });
+}
+
+void Pool::Refill(int64_t now) {
+  const int64_t runs = Runs();
   // With every processor at work it only takes time from others.
   const bool rehearse = runs < cpus_;
   const bool quiet = now < last_answer_ + kAnswering || (runs > 0 && now < last_claim_ + kQuiet);

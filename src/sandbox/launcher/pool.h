@@ -36,6 +36,9 @@ class Pool {
   // The outcome of a job has been sent.
   void Answered(int64_t now) { last_answer_ = now; }
 
+  // Sandboxes with a program that runs, or whose end is not over.
+  int64_t Runs() const;
+
   // Deadlines of all, and the next time at which there is something to do, at most a minute away.
   void Tick(int64_t now);
   int64_t NextTick(int64_t now) const;

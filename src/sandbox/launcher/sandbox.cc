@@ -32,7 +32,7 @@ constexpr int64_t kKillDeadline = 5'000 * kMs;
 // Of the trials at start: nothing else can be done meanwhile, and a slow death is no weak limit. On
 // version 1 of cgroups a move into a group holds up every fork and exit of the machine.
 constexpr int64_t kProbeKillDeadline = 40'000 * kMs;
-constexpr int64_t kKillDue = 2 * kMs;         // when the answer cannot be sent
+constexpr int64_t kKillDue = 2 * kMs;         // after the outcome is known
 constexpr int64_t kPollInterval = 20 * kMs;   // of CPU time and out-of-memory counters
 constexpr int64_t kRetryInterval = 20 * kMs;  // of removing a cgroup
 constexpr int64_t kKeepGroup = 200 * kMs;     // for the next sandbox
@@ -668,8 +668,8 @@ wire::Reply Sandbox::Usage(int64_t now) {
   return usage;
 }
 
-void Sandbox::Forget(int64_t now) {
-  if (kill_due_) {
+void Sandbox::Forget(bool kill, int64_t now) {
+  if (kill && kill_due_) {
     Kill(now);
   }
   has_reply_ = false;

@@ -119,8 +119,9 @@ class Sandbox {
 
   const std::array<base::UniqueFd, wire::kMaxCollect>& collected() const { return collected_; }
 
-  // The outcome has been sent.
-  void Forget(int64_t now);
+  // The outcome has been sent. `kill`: what is left of the sandbox may be killed at once; else it
+  // is a moment later, when the answer has reached its client.
+  void Forget(bool kill, int64_t now);
 
   State state() const { return state_; }
 
