@@ -106,7 +106,8 @@ class Sandbox {
   // Deadlines and polled limits.
   void OnTick(int64_t now);
 
-  // Not null once the job's outcome is known and every process of it is dead; also, as an internal
+  // Not null once the job's outcome is known and every process of it is dead, or nothing but the
+  // kernel's freeing of it is left; also, as an internal
   // error, when they have not died within 5 s of being killed. The slot is used again only after
   // Forget. The collected files go with it.
   const wire::Reply* outcome() const { return has_reply_ ? &reply_ : nullptr; }
