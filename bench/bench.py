@@ -26,6 +26,7 @@ import tempfile
 import time
 
 import about
+import floors
 import jobs
 import judge
 import peers
@@ -35,8 +36,8 @@ import streams
 from harness import (BUILD, Client, metrics, proportional_kib, resident_kib, run_job, service, tree,
                      until_ready)
 
-SECTIONS = ("latency", "throughput", "processor", "idle", "burst", "interactive", "polls", "submits",
-            "judge", "streams", "waits", "backlog", "docker", "peers")
+SECTIONS = ("latency", "throughput", "processor", "floors", "idle", "burst", "interactive", "polls",
+            "submits", "judge", "streams", "waits", "backlog", "docker", "peers")
 
 
 class Run:
@@ -125,6 +126,9 @@ class Run:
             tests = processor.TESTS
             cases.append((judge.case(self.folder, tests), self.cores, tests))
         return processor.measure(self.process.pid, self.port, cases, self.seconds, self.cores)
+
+    def floors(self):
+        return floors.measure(self.folder, self.cases.all, self.rounds)
 
     def idle(self):
         return jobs.first_after_idle(self.port, self.hello, 10, 2 if self.options.quick else 7)

@@ -97,6 +97,23 @@ def _processor(found):
             table(["case", "bound", "done", "ratio"], rates))
 
 
+def _floors(found):
+    text = ("What a job cannot cost less than, measured beside the service. A write of 16 KiB that is "
+            f"on the disk, as each job ends with: p50 {number(found['write_ms'])} ms, and "
+            f"{number(found['new_file_ms'])} ms where it makes its file longer.\n")
+    if found["go"]:
+        cells = [[r["case"], r["compile"], r["link"], r["bare"], (r["compile"] + r["link"]) / r["bare"]]
+                 for r in found["go"]]
+        text += ("\nThe Go compiler and linker alone, called as a job calls them, milliseconds:\n\n" +
+                 table(["case", "compile", "link", "`go run`", "ratio"], cells))
+    if found["namespaces"]:
+        cells = [["user, mount, pid, IPC, UTS", found["namespaces"]["others_ms"]],
+                 ["network, besides", found["namespaces"]["network_ms"]]]
+        text += ("\nProcessor time of the machine for a process in new namespaces (unshare(1)) and their "
+                 "end, milliseconds more than without:\n\n" + table(["namespaces", "ms"], cells))
+    return text
+
+
 def _idle(row):
     return (f"{row['case']}: the first job after {row['pause_s']} s without any, its connection "
             f"included: p50 {number(row['idle_p50'])} ms of {row['n']}; busy "
@@ -226,7 +243,7 @@ def _goals(found):
 
 SECTIONS = {
     "about": _about, "latency": _latency, "throughput": _throughput, "processor": _processor,
-    "idle": _idle, "burst": _burst, "interactive": _interactive, "polls": _rates("Status polls"),
+    "floors": _floors, "idle": _idle, "burst": _burst, "interactive": _interactive, "polls": _rates("Status polls"),
     "submits": _rates("Durable submissions (SQLite)"), "judge": _judge, "streams": _streams,
     "waits": _waits, "memory": _memory, "pool": _pool, "backlog": _backlog, "docker": _docker,
     "peers": _peers,

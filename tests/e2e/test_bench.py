@@ -18,6 +18,7 @@ from contract import REPOSITORY
 
 sys.path.append(str(REPOSITORY / "bench"))
 
+import floors
 import goals
 import peers
 import processor
@@ -44,6 +45,16 @@ def test_report_saysWhereWhenAndHow():
     text = report.document(numbers()["bench"])
     for word in (about["date"], about["commit"], about["command"], about["cpu"], about["kernel"]):
         assert word in text
+
+
+def test_report_saysWhatAJobCannotCostLessThan(tmp_path):
+    found = floors.measure(tmp_path, [], 5)
+    assert 0 < found["write_ms"] and 0 < found["new_file_ms"]
+    assert list(tmp_path.iterdir()) == []
+    found["go"] = [{"case": "Go hello", "compile": 10.0, "link": 40.0, "bare": 100.0}]
+    text = report.section("floors", {"floors": found})
+    assert "| Go hello | 10.00 | 40.00 | 100.0 | 0.50 |" in text
+    assert ("network, besides" in text) == (found["namespaces"] is not None)
 
 
 def test_write_replacesNothingButWhatIsBetweenItsMarks(tmp_path):
