@@ -206,8 +206,15 @@ void Judge::OnEnded(size_t index, sandbox::RunResult run) {
       return StartCheck(index, std::move(result));  // in the same slot
     }
     CheckAnswer(index, std::move(result));
+  } else if (IsLate(index)) {
+    results_[index].usage = TestVerdict(std::move(run), limits).usage;
   }
   SlotIsFree();
+}
+
+// Whether the time of all tests has ended this one, with what it had used until then.
+bool Judge::IsLate(size_t index) const {
+  return time_is_up_ && results_[index].verdict == job::Verdict::kTimeLimit;
 }
 
 bool Judge::IsWanted(size_t index) const {
@@ -247,6 +254,8 @@ void Judge::OnChecked(size_t index, job::TestResult result, sandbox::RunResult r
   if (IsOutcome(index, run)) {
     TakeCheck(std::move(run), limits, &result);
     Settle(index, std::move(result), std::nullopt);
+  } else if (IsLate(index)) {
+    results_[index].usage = result.usage;
   }
   SlotIsFree();
 }
@@ -283,6 +292,8 @@ void Judge::OnInteracted(size_t index, const InteractionLimits& limits, Interact
     job::TestResult test = InteractionVerdict(std::move(result), limits);
     test.start_time = start_time;
     Settle(index, std::move(test), std::nullopt);
+  } else if (IsLate(index)) {
+    results_[index].usage = InteractionVerdict(std::move(result), limits).usage;
   }
   SlotIsFree();
 }

@@ -87,6 +87,7 @@ class Judge : public std::enable_shared_from_this<Judge> {
   void GiveBackDownTo(size_t needed);
   void Kill(const Running& running);
   bool IsWanted(size_t index) const;
+  bool IsLate(size_t index) const;
   bool IsOutcome(size_t index, const sandbox::RunResult& run);
   void SlotIsFree();
   std::optional<size_t> TakeNext();

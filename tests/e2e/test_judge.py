@@ -286,6 +286,9 @@ def test_allTestsTogether_haveATime(start_service):
     assert result["verdict"] == "time_limit"
     assert result["message"] == "Test 2: All tests together took longer than 3s."
     assert result["tests"][4]["message"] == "All tests together took longer than 3s."
+    assert 2500 < result["tests"][1]["usage"]["wall_time_ms"] < 15_000
+    assert result["tests"][1]["usage"]["memory_peak_bytes"] > 0
+    assert result["tests"][4]["usage"]["wall_time_ms"] == 0
     # The places of the killed ones are free.
     assert letters(judge(service, tests=[test("1 1", "2")])) == ["AC"]
 
