@@ -157,6 +157,12 @@ bool Sandbox::SetGroupLimits(const GroupLimits& limits) {
   return true;
 }
 
+// What is used from here on is the job's. While a sandbox is parked its processes sleep.
+void Sandbox::BeginMeasuring() {
+  context_->cgroups.ResetPeaks(leaf_);
+  cpu_before_ = std::max<int64_t>(0, context_->cgroups.ReadCpuNanos(leaf_));
+}
+
 void Sandbox::StartRun(int64_t now) {
   // Limits are written before the job has any process.
   if (context_->cgroups.version() != 0) {
@@ -164,8 +170,9 @@ void Sandbox::StartRun(int64_t now) {
       return Fail(Step::kCgroupLimits, errno, now);
     }
     tally().last_limits = limits_;
-    context_->cgroups.ResetPeaks(leaf_);
-    cpu_before_ = std::max<int64_t>(0, context_->cgroups.ReadCpuNanos(leaf_));
+    if (starts_program()) {
+      BeginMeasuring();  // it may have threads that were at work until now
+    }
   }
   int fds[wire::kMaxFds];
   for (int i = 0; i < claim_.fd_count; ++i) {
@@ -381,6 +388,9 @@ void Sandbox::Park(int64_t now) {
   }
   if (zygote_ != nullptr) {
     HoldProgram();
+  }
+  if (role_ != Role::kZygote && context_->cgroups.version() != 0) {
+    BeginMeasuring();
   }
   zygote_ = nullptr;
   build_failed_ = false;

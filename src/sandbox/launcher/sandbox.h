@@ -173,6 +173,7 @@ class Sandbox {
   void OnReady(base::UniqueFd* fds, int fd_count, int64_t now);
   void Park(int64_t now);
   void HoldProgram();
+  void BeginMeasuring();
   void OnExited(int wait_status, int64_t at, int64_t tasks_left, int64_t now);
   bool AskForFork(const base::UniqueFd* fds, int fd_count);
   void Conclude(int64_t now);
