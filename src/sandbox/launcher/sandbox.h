@@ -163,6 +163,11 @@ class Sandbox {
   bool build_failed() const { return build_failed_; }
 
  private:
+  static constexpr int64_t kKillDeadline = 5'000'000'000;
+  static constexpr int64_t kInitTasks = 1;  // pid 1 counts in the cgroup, not in the job's limit
+  // Memory that is enough, whatever waits in a parked sandbox.
+  static constexpr int64_t kSpareMemory = 64 << 20;
+
   bool Build(Role role, uint32_t kind, Sandbox* zygote, int64_t now);
   [[noreturn]] void BuilderMain(int control, int report);
   void OnBuilt(int64_t now);
