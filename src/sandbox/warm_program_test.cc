@@ -62,9 +62,7 @@ TEST_F(WarmNumberTest, ModulesAreLoadedForThoseWhoImportThem) {
   for (const char* source :
        {"import numpy", "import os, numpy as np\nprint(1)", "from numpy import array",
         "from numpy.linalg import norm", "if True:\n    import scipy.stats",
-        "import os\r\n"
-        "import numpy\r\n",
-        "import\tnumpy\nimport  numpy"}) {
+        "import os\r\nimport numpy\r\n", "import\tnumpy\nimport  numpy"}) {
     EXPECT_EQ(Number(Python(source)), 2U) << source;
   }
   for (const char* source : {"", "import", "import ", "import numpyro", "print('import numpy')",
