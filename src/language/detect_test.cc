@@ -229,6 +229,13 @@ TEST_F(WarmUpTest, FillsAFolderOnceAndMakesItReadable) {
   EXPECT_THAT(Folders(), ElementsAre(*folder));
 }
 
+TEST_F(WarmUpTest, SaysWhatAToolThatSucceedsPrintsLast) {
+  Script("usr/toy", "echo first; echo 'without the fast way'");
+  ASSERT_TRUE(WarmUpOne());
+  ASSERT_EQ(said_.size(), 3U);
+  EXPECT_EQ(said_[1], language_.name + ": without the fast way");
+}
+
 TEST_F(WarmUpTest, ReplacesTheFolderOfAnotherVersionOnly) {
   fs::create_directories(root_ / "cache/toy-plus-0123456789abcdef");
   const auto before = WarmUpOne();

@@ -118,6 +118,9 @@ base::Result<void> BlockingFill(const Language& language, const fs::path& folder
     return base::Internal("the warm-up ended with exit code " + std::to_string(result->exit_code) +
                           ": " + LastLine(result->output));
   }
+  if (const std::string note = LastLine(result->output); !note.empty()) {
+    say(language.name + ": " + note);
+  }
   MakeReadable(folder);
   std::ofstream stamp(folder / kStamp);
   stamp << language.tool << "\n" << language.version << "\n";

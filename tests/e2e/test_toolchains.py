@@ -4,6 +4,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tomllib
 
 import pytest
 
@@ -143,3 +144,62 @@ func main() {
     assert result["stdout"].startswith("true command-line-arguments go1."), result
     assert "\nCGO_ENABLED 0\n" in result["stdout"]
     assert result["stdout"].endswith("/main.go 15\n")
+
+
+def test_theLinkerOfJobs_isTheOneOfTheWarmUp(service, environment):
+    assert service.get("/v1/languages").status == 200
+    (folder,) = pathlib.Path(environment["SANDBOX_CACHE_DIR"]).glob("go-*[0-9a-f]")
+    assert (folder / "direct.env").read_text().splitlines()[2] == "/cache/go/link"
+    assert (folder / "link").stat().st_mode & 0o777 == 0o755
+
+
+# A Go that does nothing, whose linker writes what it is told to.
+FAKE_GO = """#!/bin/sh
+case "$*" in
+  "env GOROOT") echo HERE ;;
+  "env GOTOOLDIR") echo HERE/tool ;;
+  *overlay*) OVERLAY ;;
+  "build -x"*) echo "modinfo none" ;;
+  list*) echo "packagefile fmt=HERE/fmt.a" ;;
+esac
+"""
+FAKE_LINK = '#!/bin/sh\necho TEXT > "$2"\n'
+
+
+RUNTIME = "package runtime\n\nfunc sysMapOS(v unsafe.Pointer, n uintptr) {\n}\n"
+
+
+@pytest.mark.parametrize("source, overlay, text, own", [
+    (RUNTIME, "cp HERE/own link", "the program", True),
+    (RUNTIME, "cp HERE/own link", "another program", False),
+    (RUNTIME, "echo no sources >&2; exit 1", "", False),
+    ("package runtime\n", "cp HERE/own link", "the program", False),
+])
+def test_aLinkerThatDiffersOrCannotBeBuilt_isNotUsed(tmp_path, source, overlay, text, own):
+    def script(path, content):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content.replace("HERE", str(tmp_path)))
+        path.chmod(0o755)
+
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    script(tmp_path / "go", FAKE_GO.replace("OVERLAY", overlay))
+    script(tmp_path / "tool" / "compile", "#!/bin/sh\n")
+    script(tmp_path / "tool" / "link", FAKE_LINK.replace("TEXT", "the program"))
+    script(tmp_path / "own", FAKE_LINK.replace("TEXT", text))
+    (tmp_path / "src" / "runtime").mkdir(parents=True)
+    (tmp_path / "src" / "runtime" / "mem_linux.go").write_text(source)
+    (cache / "00").mkdir()  # of Go's own cache
+    file = REPOSITORY / "config" / "languages" / "go.toml"
+    argv = tomllib.loads(file.read_text())["warm_up"]["argv"]
+    values = {"{tool}": str(tmp_path / "go"), "{cache}": str(cache)}
+    result = subprocess.run([values.get(arg, arg) for arg in argv], cwd=cache, text=True,
+                            capture_output=True, timeout=30, check=True,
+                            env={"PATH": "/usr/bin:/bin"})
+    stock = tmp_path / "tool" / "link"
+    linker = "/cache/go/link" if own else str(stock)
+    assert (cache / "direct.env").read_text() == f"{tmp_path}\n{stock.parent}\n{linker}\n"
+    said = "" if own else "programs are linked by Go's own linker"
+    assert result.stdout.startswith(said) and bool(result.stdout) != own
+    assert {path.name for path in cache.iterdir()} == {
+        "00", "direct.env", "compile.cfg", "link.cfg"} | ({"link"} if own else set())
