@@ -1,7 +1,9 @@
 // The native backend against the real launcher, as far as the invoking user's rights allow.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
@@ -144,6 +146,19 @@ TEST_F(NativeTest, FeedsStdinAndFilesAndCollects) {
     EXPECT_EQ(result.collected[i].fd, nullptr);
     EXPECT_FALSE(result.collected[i].error.empty());
   }
+}
+
+// It may lie in larger pages than what the program itself writes.
+TEST_F(NativeTest, AFileThatIsCopiedInLeavesTheWorkFolderAsEver) {
+  const std::string content(3'000'000, 'x');
+  Spec spec = Shell("wc -c < in; grep -c ' /box .*huge=' /proc/self/mounts");
+  auto file =
+      std::make_shared<base::UniqueFd>(::memfd_create("in", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  ASSERT_EQ(::write(file->get(), content.data(), content.size()), 3'000'000);
+  ASSERT_EQ(::fcntl(file->get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), 0);
+  spec.files.push_back({"in", false, "", file});
+  spec.limits.file_bytes = 4 << 20;
+  EXPECT_EQ(Run(std::move(spec)).stdout_data, "3000000\n0\n");
 }
 
 TEST_F(NativeTest, CollectsWhatPatternsMatch) {

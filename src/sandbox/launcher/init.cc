@@ -236,10 +236,21 @@ void EndWaiting(pid_t pid) {
   }
 }
 
-bool Resize(const char* path, int64_t bytes) {
+// Whether what is written to a work folder may lie in larger pages, none of them beyond a file's
+// end. A program's own files never do: a file with holes would take more of its memory.
+enum class Pages { kAsEver, kLarge, kSmall };
+
+bool Resize(const char* path, int64_t bytes, Pages pages) {
+  const char* huge = pages == Pages::kLarge   ? ",huge=within_size"
+                     : pages == Pages::kSmall ? ",huge=never"
+                                              : "";
   char options[64];
-  std::snprintf(options, sizeof(options), "size=%lld", static_cast<long long>(bytes));
-  return ::mount(nullptr, path, nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV, options) == 0;
+  std::snprintf(options, sizeof(options), "size=%lld%s", static_cast<long long>(bytes), huge);
+  if (::mount(nullptr, path, nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV, options) == 0) {
+    return true;
+  }
+  // EINVAL: the kernel has none.
+  return pages == Pages::kLarge && errno == EINVAL && Resize(path, bytes, Pages::kAsEver);
 }
 
 // Reaps until the main process has ended, and passes signals on. Orphans of the program are reaped
@@ -308,7 +319,11 @@ void InitMain(const Context& context, int control, Ahead ahead, uint32_t kind) {
   char** argv = nullptr;
   char** envp = nullptr;
   Step step = Step::kNone;
-  check(Resize("/box", run.limits.file_bytes) && Resize("/tmp", run.limits.file_bytes),
+  // Large: what a compiler writes, and the program that is copied in before it runs.
+  const Pages compiled = run.policy == wire::Policy::kCompile ? Pages::kLarge : Pages::kAsEver;
+  const Pages copied = run.file_fds > 0 ? Pages::kLarge : compiled;
+  check(Resize("/box", run.limits.file_bytes, copied) &&
+            Resize("/tmp", run.limits.file_bytes, compiled),
         Step::kResize);
   const int fixed_fds = wire::FixedRunFds(static_cast<uint32_t>(run.input));
   // Stays open here, so that its master sees its end with that of pid 1 and not before: a program
@@ -325,6 +340,8 @@ void InitMain(const Context& context, int control, Ahead ahead, uint32_t kind) {
     check(fd_count == fixed_fds + static_cast<int>(run.file_fds), Step::kRequest);
     check(LoadPayload(fds[0], fds + fixed_fds, run.file_fds, context.root, &argv, &envp, &step),
           step);
+    check(copied == compiled || Resize("/box", run.limits.file_bytes, Pages::kSmall),
+          Step::kResize);
   }
 
   sigset_t child;
