@@ -75,7 +75,8 @@ def _processor(found):
     rows = found["rows"]
     parts = [[r["case"], r["clients"], r["ms"]["machine"], *(r["ms"].get(part, "") for part in PARTS),
               r["bare_ms"]] for r in rows]
-    rates = [[r["case"], r["bound"], r["per_second"], r["per_second"] / r["bound"]] for r in rows]
+    rates = [[r["case"], r["bound"], _bound_alone(r), r["per_second"], r["per_second"] / r["bound"]]
+             for r in rows]
     text = ("Where the processor time goes: milliseconds for each job of clients in a closed loop, or "
             "for each test of a judge job.\n\n"
             "- machine: all processors without their idle time; the columns up to rest are its parts\n"
@@ -93,8 +94,14 @@ def _processor(found):
         text += f"What belongs to which process is not known: {found['unknown']}.\n\n"
     return (text + table(["case", "clients", "machine", *PARTS.values(), "bare"], parts) +
             "\nWith that much for each no more can be done in a second than the bound, cores * 1000 / "
-            "machine; what was done in the same loop:\n\n" +
-            table(["case", "bound", "done", "ratio"], rates))
+            "machine; without rest, which others may have used, it would be higher. What was done in the "
+            "same loop:\n\n" +
+            table(["case", "bound", "without rest", "done", "done / bound"], rates))
+
+
+def _bound_alone(row):
+    parts = row["ms"]
+    return row["bound"] * parts["machine"] / (parts["machine"] - parts["rest"]) if "rest" in parts else ""
 
 
 def _floors(found):

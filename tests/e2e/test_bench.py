@@ -150,11 +150,11 @@ def processor_row(parts):
 
 
 def test_report_ofTheProcessorsTimeHasPartsAndBound():
-    row = processor_row({name: float(n) for n, name in enumerate(report.PARTS, 1)})
+    row = processor_row({name: float(n) for n, name in enumerate(report.PARTS, 1)} | {"rest": 3.0})
     text = report.section("processor", {"processor": {"rows": [row], "unknown": None}})
-    parts = " | ".join(f"{n}.00" for n in range(1, len(report.PARTS) + 1))
+    parts = " | ".join(f"{n}.00" for n in [*range(1, len(report.PARTS)), 3])
     assert f"| Python hello | 16 | 8.00 | {parts} | 20.00 |" in text
-    assert "| Python hello | 250.0 | 225.0 | 0.90 |" in text
+    assert "| Python hello | 250.0 | 400.0 | 225.0 | 0.90 |" in text
     assert "not known" not in text
 
 
@@ -163,6 +163,7 @@ def test_report_ofTheProcessorsTimeSaysWhatIsMissing():
     text = report.section("processor", {"processor": found})
     assert "What belongs to which process is not known: schedstat says nothing." in text
     assert "| 16 | 8.00 |  |  |" in text
+    assert "| Python hello | 250.0 |  | 225.0 | 0.90 |" in text
 
 
 # Peers
