@@ -175,6 +175,45 @@ TEST_P(QueueContract, LostJobsComeFirstAmongTheirTenants) {
   EXPECT_EQ(LeaseIds(9), (Ids{"a2", "a3", "a1"}));
 }
 
+// Calls that are under way together: whether or not they meet in one transaction.
+TEST_P(QueueContract, JobsAreLeasedInTheTurnInWhichTheyAreSubmitted) {
+  for (const int jobs : {1, 2, 3, 5}) {
+    SCOPED_TRACE(jobs);
+    int stored = 0;
+    std::vector<std::string> submitted;
+    for (int i = 0; i < jobs; ++i) {
+      submitted.push_back(std::to_string(jobs) + "-" + std::to_string(i));
+      store_->Submit(MakeJob(submitted.back()), job::Durability::kLater,
+                     [&](const base::Result<void>& result) { stored += result ? 1 : 0; });
+    }
+    std::vector<std::string> leased;
+    const auto leases = Lease(3);
+    for (const job::Lease& lease : leases) {
+      leased.push_back(lease.job.id);
+      EXPECT_EQ(lease.job.status, Status::kRunning);
+      EXPECT_EQ(lease.job.attempts, 1);
+      EXPECT_EQ(lease.job.run, lease.token);
+      EXPECT_EQ(lease.job.submission.code, MakeJob(lease.job.id).submission.code);
+    }
+    for (const job::Lease& lease : Lease(9)) {
+      leased.push_back(lease.job.id);
+      EXPECT_TRUE(Finish(lease).has_value());
+    }
+    EXPECT_EQ(stored, jobs);
+    EXPECT_EQ(leased, submitted);
+    for (const job::Lease& lease : leases) {
+      const auto job = Get(lease.job.id);
+      ASSERT_TRUE(job.has_value());
+      EXPECT_EQ(job->status, Status::kRunning);
+      EXPECT_EQ(job->started_at, lease.job.started_at);
+      EXPECT_EQ(job->attempts, 1);
+      EXPECT_EQ(job->run, lease.token);
+      EXPECT_TRUE(Finish(lease).has_value());
+    }
+    ExpectStats(0, 0);
+  }
+}
+
 TEST_P(QueueContract, EveryJobIsLeasedOnceWhateverTheTenants) {
   constexpr int kJobs = 500;
   for (int i = 0; i < kJobs; ++i) {

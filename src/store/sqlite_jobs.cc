@@ -69,9 +69,15 @@ Result<void> SqliteJobs::Begin(bool durable) {
 }
 
 Result<Events> SqliteJobs::Commit() {
-  if (Result<void> done = db_->Use("COMMIT").Run(); !done) {
+  Result<void> done = WriteDeferred();
+  if (done) {
+    done = db_->Use("COMMIT").Run();
+  }
+  if (!done) {
     return done.error();
   }
+  deferred_.clear();
+  deferred_written_ = 0;
   if (durable_ && db_->total_changes() != changes_at_begin_) {
     fresh_.clear();
   }
@@ -81,6 +87,7 @@ Result<Events> SqliteJobs::Commit() {
 void SqliteJobs::Rollback() {
   // SQLite may have rolled back by itself (disk full, I/O error): then this fails, rightly.
   (void)db_->Use("ROLLBACK").Run();
+  deferred_.clear();
   fresh_.clear();  // some are not there now, and to take the others for durable is safe
   Restore(at_begin_);
 }
@@ -104,6 +111,7 @@ Result<void> SqliteJobs::RollbackToMark() {
 
 void SqliteJobs::Restore(const State& state) {
   counts_ = state.counts;
+  deferred_written_ = state.deferred_written;
   events_.changed.resize(state.changed);
   events_.cancel.resize(state.cancel);
   events_.leases.resize(state.leases);
@@ -111,13 +119,22 @@ void SqliteJobs::Restore(const State& state) {
 }
 
 SqliteJobs::State SqliteJobs::Now() const {
-  return {counts_, events_.changed.size(), events_.cancel.size(), events_.leases.size(),
+  return {counts_,
+          deferred_written_,
+          events_.changed.size(),
+          events_.cancel.size(),
+          events_.leases.size(),
           events_.queued};
 }
 
 Result<void> SqliteJobs::Submit(const job::Job& job, job::Durability durability) {
-  if (counts_.queued >= options_.max_queued) {
+  if (counts_.queued + static_cast<int64_t>(DeferredLeft()) >= options_.max_queued) {
     return QueueFull();
+  }
+  if (durability == job::Durability::kLater && counts_.queued == 0 && job.max_queued == 0 &&
+      job.max_running == 0) {
+    deferred_.push_back(job);
+    return {};
   }
   if (job.max_queued > 0) {
     Statement count = db_->Use(kCountQueued);
@@ -127,12 +144,26 @@ Result<void> SqliteJobs::Submit(const job::Job& job, job::Durability durability)
       return status ? TenantQueueFull() : status;
     }
   }
-  if (Result<void> done = Insert(job); !done) {
-    return done;
+  return InsertQueued(job, durability);
+}
+
+Result<void> SqliteJobs::InsertQueued(const job::Job& job, job::Durability durability) {
+  Result<void> done = Insert(job, 0, "");
+  if (done) {
+    ++counts_.queued;
+    done = TakeTurns(job.tenant);
   }
-  Result<void> done = TakeTurns(job.tenant);
   if (done && durability == job::Durability::kLater) {
     fresh_.insert(job.id);
+  }
+  return done;
+}
+
+// Nobody has asked for them: into the queue.
+Result<void> SqliteJobs::WriteDeferred() {
+  Result<void> done;
+  for (; done && DeferredLeft() > 0; deferred_written_ += done ? 1 : 0) {
+    done = InsertQueued(deferred_[deferred_written_], job::Durability::kLater);
   }
   return done;
 }
@@ -146,26 +177,46 @@ Result<job::Lease> SqliteJobs::BeginJob(const std::string& worker, const job::Jo
       return status ? TenantBusy() : status.error();
     }
   }
-  if (Result<void> done = Insert(job); !done) {
-    return done.error();
-  }
   job::Lease lease;
   lease.job = job;
-  ++lease.job.attempts;
-  if (Result<void> done = LeaseTo(worker, &lease); !done) {
+  if (Result<void> done = InsertRunning(worker, &lease); !done) {
     return done.error();
   }
   return lease;
 }
 
-// As queued, without a turn for its tenant.
-Result<void> SqliteJobs::Insert(const job::Job& job) {
+// A new job that was never in the queue. `lease` has the job; it gets the rest.
+Result<void> SqliteJobs::InsertRunning(const std::string& worker, job::Lease* lease) {
+  const Result<uint64_t> token = NextToken();
+  if (!token) {
+    return token.error();
+  }
+  job::Job& job = lease->job;
+  job.status = Status::kRunning;
+  job.started_at = clock_();
+  ++job.attempts;
+  job.run = lease->token = *token;
+  if (Result<void> done = Insert(job, *token, worker); !done) {
+    return done;
+  }
+  ++counts_.running;
+  events_.changed.push_back({job.id, false});
+  events_.leases.emplace_back(job.id, *token);
+  return {};
+}
+
+// As running with a token, else as queued, without a turn for its tenant and without being counted.
+Result<void> SqliteJobs::Insert(const job::Job& job, uint64_t token, const std::string& worker) {
+  const bool runs = token != 0;
   const std::string submission = job::EncodeSubmission(job.submission);
   Statement insert = db_->Use(
-      "INSERT INTO jobs (id, status, created_at, started_at, finished_at, attempts, token,"
+      "INSERT INTO jobs (id, status, created_at, started_at, finished_at, attempts, token, run,"
       " lease_until, worker, error, tenant, language, priority, max_running, tell_at)"
-      " VALUES (?, 0, ?, 0, 0, ?, 0, 0, '', '', ?, ?, ?, ?, ?) RETURNING place");
-  insert.Bind(job.id).Bind(job.created_at).Bind(job.attempts).Bind(job.tenant);
+      " VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?) RETURNING place");
+  insert.Bind(job.id).Bind(static_cast<int64_t>(runs ? Status::kRunning : Status::kQueued));
+  insert.Bind(job.created_at).Bind(runs ? job.started_at : 0).Bind(job.attempts);
+  insert.Bind(static_cast<int64_t>(token)).Bind(static_cast<int64_t>(token));
+  insert.Bind(runs ? lease_clock_() + options_.lease_time : 0).Bind(worker).Bind(job.tenant);
   insert.Bind(job.submission.language).Bind(job.submission.priority).Bind(job.max_running);
   // Due as soon as it is final.
   insert.Bind(job.submission.webhook.url.empty() ? int64_t{0} : int64_t{1});
@@ -177,7 +228,6 @@ Result<void> SqliteJobs::Insert(const job::Job& job) {
   if (Result<void> done = insert.Run(); !done) {
     return done;
   }
-  ++counts_.queued;
   return db_->Use("INSERT INTO submissions VALUES (?, ?)").Bind(place).Bind(submission).Run();
 }
 
@@ -201,6 +251,16 @@ Result<std::vector<job::Lease>> SqliteJobs::LeaseJobs(const std::string& worker,
     return ended.error();
   }
   std::vector<job::Lease> leases;
+  if (counts_.queued == 0 && DeferredLeft() <= static_cast<size_t>(max)) {
+    for (; DeferredLeft() > 0; ++deferred_written_) {
+      leases.emplace_back().job = deferred_[deferred_written_];
+      if (Result<void> done = InsertRunning(worker, &leases.back()); !done) {
+        return done.error();
+      }
+    }
+  } else if (Result<void> done = WriteDeferred(); !done) {
+    return done.error();
+  }
   while (counts_.queued > 0 && static_cast<int>(leases.size()) < max) {
     int64_t turn = 0;
     std::string tenant;
@@ -262,21 +322,27 @@ Result<std::optional<job::Lease>> SqliteJobs::LeaseNext(const std::string& worke
   return std::optional<job::Lease>(std::move(lease));
 }
 
+Result<uint64_t> SqliteJobs::NextToken() {
+  Statement next =
+      db_->Use("UPDATE counters SET value = value + 1 WHERE name = 'token' RETURNING value");
+  const uint64_t token = next.Next() ? static_cast<uint64_t>(next.Int(0)) : 0;
+  if (Result<void> done = next.Run(); !done) {
+    return done.error();
+  }
+  return token != 0 ? Result<uint64_t>(token)
+                    : base::Internal("database: the token counter is missing");
+}
+
 // Makes a queued job, whose attempts are counted already, running.
 Result<void> SqliteJobs::LeaseTo(const std::string& worker, job::Lease* lease) {
+  const Result<uint64_t> token = NextToken();
+  if (!token) {
+    return token.error();
+  }
   job::Job& job = lease->job;
   job.status = Status::kRunning;
   job.started_at = clock_();
-  Statement token =
-      db_->Use("UPDATE counters SET value = value + 1 WHERE name = 'token' RETURNING value");
-  lease->token = token.Next() ? static_cast<uint64_t>(token.Int(0)) : 0;
-  if (Result<void> done = token.Run(); !done) {
-    return done;
-  }
-  if (lease->token == 0) {
-    return base::Internal("database: the token counter is missing");
-  }
-  job.run = lease->token;
+  job.run = lease->token = *token;
   Statement update = db_->Use(
       "UPDATE jobs SET status = 1, started_at = ?, attempts = ?, token = ?, run = ?,"
       " lease_until = ?, worker = ? WHERE id = ?");

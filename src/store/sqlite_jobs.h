@@ -73,6 +73,7 @@ class SqliteJobs {
   // the lists of events were.
   struct State {
     job::StoreStats counts;
+    size_t deferred_written = 0;
     size_t changed = 0;
     size_t cancel = 0;
     size_t leases = 0;
@@ -88,7 +89,14 @@ class SqliteJobs {
         lease_clock_(clock ? clock : base::MonotonicNow) {}
 
   base::Result<void> CountJobs();
-  base::Result<void> Insert(const job::Job& job);
+  base::Result<void> Insert(const job::Job& job, uint64_t token, const std::string& worker);
+  base::Result<void> InsertRunning(const std::string& worker, job::Lease* lease);
+  base::Result<void> InsertQueued(const job::Job& job, job::Durability durability);
+
+  size_t DeferredLeft() const { return deferred_.size() - deferred_written_; }
+
+  base::Result<void> WriteDeferred();
+  base::Result<uint64_t> NextToken();
   base::Result<void> TakeTurns(const std::string& tenant);
   // After an end of a lease: the tenant may have been waiting for it.
   base::Result<void> LetNextRun(const std::string& tenant);
@@ -109,7 +117,11 @@ class SqliteJobs {
   const Clock lease_clock_;  // starts anew with the machine, as leases do with the process
   job::StoreStats counts_;
   std::set<std::string> fresh_;  // queued jobs that may not be durable yet
-  bool durable_ = true;          // the transaction is to be, and those before it with it
+  // Submitted in this transaction, to be written later in it: a worker that asks meanwhile gets
+  // them from here, and they are written once, as running. So many of them, the first, are written.
+  std::vector<job::Job> deferred_;
+  size_t deferred_written_ = 0;
+  bool durable_ = true;  // the transaction is to be, and those before it with it
   int64_t changes_at_begin_ = 0;
   Events events_;  // of the transaction
   State at_begin_;
