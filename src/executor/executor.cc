@@ -16,6 +16,7 @@
 #include "executor/output_feed.h"
 #include "executor/run.h"
 #include "executor/session.h"
+#include "job/metadata.h"
 
 namespace executor {
 namespace {
@@ -37,27 +38,12 @@ std::chrono::nanoseconds ToChrono(base::Nanos nanos) {
   return std::chrono::nanoseconds(nanos);
 }
 
-// All of it but what makes it large.
-job::Job HeadOf(const job::Job& job) {
-  job::Job head;
-  head.id = job.id;
-  head.tenant = job.tenant;
-  head.submission.language = job.submission.language;
-  head.submission.priority = job.submission.priority;
-  head.status = job.status;
-  head.created_at = job.created_at;
-  head.started_at = job.started_at;
-  head.attempts = job.attempts;
-  head.run = job.run;
-  return head;
-}
-
-std::shared_ptr<const job::Job> Ended(job::Job head, job::Outcome outcome) {
-  head.status = outcome.status;
-  head.finished_at = outcome.finished_at;
-  head.result = std::move(outcome.result);
-  head.error = std::move(outcome.error);
-  return std::make_shared<const job::Job>(std::move(head));
+std::shared_ptr<const job::Job> Ended(job::Job job, job::Outcome outcome) {
+  job.status = outcome.status;
+  job.finished_at = outcome.finished_at;
+  job.result = std::move(outcome.result);
+  job.error = std::move(outcome.error);
+  return std::make_shared<const job::Job>(std::move(job));
 }
 
 }  // namespace
@@ -297,7 +283,7 @@ class Executor::Impl : public SpareSlots, public std::enable_shared_from_this<Ex
     const auto slot = std::make_shared<Slot>(loop_);
     slot->session = session;
     slot->lease.token = lease.token;
-    slot->lease.job = HeadOf(lease.job);
+    slot->lease.job = job::Metadata(lease.job);
     slots_.emplace(number, slot);
     if (stopping_ && !session) {
       ReleaseJob(number);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "job/delivery_store.h"
+#include "job/metadata.h"
 #include "store/local_keys.h"
 #include "store/output_log.h"
 #include "store/rules.h"
@@ -27,22 +28,6 @@ struct Record {
   base::Nanos tell_at = 0;  // when its webhook is due, of the leases' clock; 0: never
   int told = 0;             // how often that was tried
 };
-
-job::Job Metadata(const job::Job& job) {
-  job::Job out;
-  out.id = job.id;
-  out.tenant = job.tenant;
-  out.submission.language = job.submission.language;
-  out.submission.priority = job.submission.priority;
-  out.status = job.status;
-  out.created_at = job.created_at;
-  out.started_at = job.started_at;
-  out.finished_at = job.finished_at;
-  out.attempts = job.attempts;
-  out.run = job.run;
-  out.error = job.error;
-  return out;
-}
 
 class MemoryStore final : public job::Store, public job::DeliveryStore {
  public:
@@ -308,7 +293,7 @@ class MemoryStore final : public job::Store, public job::DeliveryStore {
         break;
       }
       if (IsListed(job, query) && !IsPastTtl(job, options_, now)) {
-        page.jobs.push_back(Metadata(job));
+        page.jobs.push_back(job::Metadata(job));
       }
       if (static_cast<int>(page.jobs.size()) == query.limit || ++looked_at == kListScan) {
         page.next_cursor = it == records.begin() ? "" : CursorBehind(job, query);

@@ -187,22 +187,12 @@ Result<job::Lease> SqliteJobs::BeginJob(const std::string& worker, const job::Jo
 
 // A new job that was never in the queue. `lease` has the job; it gets the rest.
 Result<void> SqliteJobs::InsertRunning(const std::string& worker, job::Lease* lease) {
-  const Result<uint64_t> token = NextToken();
-  if (!token) {
-    return token.error();
+  ++lease->job.attempts;
+  Result<void> done = BeginLease(lease);
+  if (done) {
+    done = Insert(lease->job, lease->token, worker);
   }
-  job::Job& job = lease->job;
-  job.status = Status::kRunning;
-  job.started_at = clock_();
-  ++job.attempts;
-  job.run = lease->token = *token;
-  if (Result<void> done = Insert(job, *token, worker); !done) {
-    return done;
-  }
-  ++counts_.running;
-  events_.changed.push_back({job.id, false});
-  events_.leases.emplace_back(job.id, *token);
-  return {};
+  return done;
 }
 
 // As running with a token, else as queued, without a turn for its tenant and without being counted.
@@ -322,27 +312,33 @@ Result<std::optional<job::Lease>> SqliteJobs::LeaseNext(const std::string& worke
   return std::optional<job::Lease>(std::move(lease));
 }
 
-Result<uint64_t> SqliteJobs::NextToken() {
+// Of a job whose attempts are counted already: what the lease has of its own, its events and its
+// count.
+Result<void> SqliteJobs::BeginLease(job::Lease* lease) {
   Statement next =
       db_->Use("UPDATE counters SET value = value + 1 WHERE name = 'token' RETURNING value");
-  const uint64_t token = next.Next() ? static_cast<uint64_t>(next.Int(0)) : 0;
+  lease->token = next.Next() ? static_cast<uint64_t>(next.Int(0)) : 0;
   if (Result<void> done = next.Run(); !done) {
-    return done.error();
+    return done;
   }
-  return token != 0 ? Result<uint64_t>(token)
-                    : base::Internal("database: the token counter is missing");
+  if (lease->token == 0) {
+    return base::Internal("database: the token counter is missing");
+  }
+  lease->job.status = Status::kRunning;
+  lease->job.started_at = clock_();
+  lease->job.run = lease->token;
+  ++counts_.running;
+  events_.changed.push_back({lease->job.id, false});
+  events_.leases.emplace_back(lease->job.id, lease->token);
+  return {};
 }
 
-// Makes a queued job, whose attempts are counted already, running.
+// Makes a queued job running.
 Result<void> SqliteJobs::LeaseTo(const std::string& worker, job::Lease* lease) {
-  const Result<uint64_t> token = NextToken();
-  if (!token) {
-    return token.error();
+  if (Result<void> done = BeginLease(lease); !done) {
+    return done;
   }
-  job::Job& job = lease->job;
-  job.status = Status::kRunning;
-  job.started_at = clock_();
-  job.run = lease->token = *token;
+  const job::Job& job = lease->job;
   Statement update = db_->Use(
       "UPDATE jobs SET status = 1, started_at = ?, attempts = ?, token = ?, run = ?,"
       " lease_until = ?, worker = ? WHERE id = ?");
@@ -354,9 +350,6 @@ Result<void> SqliteJobs::LeaseTo(const std::string& worker, job::Lease* lease) {
   }
   fresh_.erase(job.id);
   --counts_.queued;
-  ++counts_.running;
-  events_.changed.push_back({job.id, false});
-  events_.leases.emplace_back(job.id, lease->token);
   return {};
 }
 

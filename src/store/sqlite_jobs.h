@@ -96,7 +96,7 @@ class SqliteJobs {
   size_t DeferredLeft() const { return deferred_.size() - deferred_written_; }
 
   base::Result<void> WriteDeferred();
-  base::Result<uint64_t> NextToken();
+  base::Result<void> BeginLease(job::Lease* lease);
   base::Result<void> TakeTurns(const std::string& tenant);
   // After an end of a lease: the tenant may have been waiting for it.
   base::Result<void> LetNextRun(const std::string& tenant);
