@@ -27,6 +27,9 @@ CONTROLLERS = ("memory", "pids", "cpu", "cpuacct")
 SANDBOX_MOUNTS = tuple(f"/tmp/{name}" for name in ("box", "tmp", "dev", "proc", "usr", "etc", "cache"))
 SETTLE = 15  # seconds for what is asynchronous: tear-down of mounts, parking of new sandboxes
 RSS_SLACK_KIB = 8 << 10
+# What the compile cache holds open: what came out of a sandbox, or was read from its files.
+KEPT_PROGRAMS = ("/memfd:collected", "/memfd:program")
+MOST_KEPT = 64  # at once
 DELIVERY_SLACK = 0.5
 
 NEIGHBOUR_LIFE = 45  # seconds; a new one takes over before
@@ -65,6 +68,13 @@ except BlockingIOError:
 def read(path):
     try:
         return pathlib.Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def read_link(path):
+    try:
+        return os.readlink(path)
     except OSError:
         return ""
 
@@ -497,7 +507,10 @@ class Host:
         measured = {}
         for name, pid in pids.items():
             if os.access(f"/proc/{pid}/fd", os.R_OK):  # of one that is not dumpable: root only
-                measured[f"{name} fds"] = len(os.listdir(f"/proc/{pid}/fd"))
+                open_files = [read_link(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+                kept = sum(file.startswith(KEPT_PROGRAMS) for file in open_files)
+                assert kept <= MOST_KEPT, f"{kept} programs are open"
+                measured[f"{name} fds"] = len(open_files) - kept
             measured[f"{name} threads"] = int(status_field(pid, "Threads"))
             measured[f"{name} rss"] = int(status_field(pid, "VmRSS").split()[0])
             # Of the host, where others may mount what they like: those of a sandbox's making.
