@@ -250,7 +250,8 @@ def _goals(found):
 
 SECTIONS = {
     "about": _about, "latency": _latency, "throughput": _throughput, "processor": _processor,
-    "floors": _floors, "idle": _idle, "burst": _burst, "interactive": _interactive, "polls": _rates("Status polls"),
+    "floors": _floors, "idle": _idle, "burst": _burst, "interactive": _interactive,
+    "polls": _rates("Status polls"),
     "submits": _rates("Durable submissions (SQLite)"), "judge": _judge, "streams": _streams,
     "waits": _waits, "memory": _memory, "pool": _pool, "backlog": _backlog, "docker": _docker,
     "peers": _peers,
@@ -295,7 +296,15 @@ def redis_document(numbers):
                "sandboxd (api), MiB"], calls)])
 
 
-DOCUMENTS = {"bench": document, "bench redis": redis_document}
+def trials_document(numbers):
+    """Of `./dev bench trials`."""
+    cells = [[f"{row['command']}: {row['what']}", row["plain_ms"], row["ms"], row["ms"] / row["plain_ms"]]
+             for row in numbers["rows"]]
+    return "\n".join([_about(numbers["about"]), "A hello, milliseconds, p50.\n",
+                      table(["", "started as ever", "ahead", "ratio"], cells)])
+
+
+DOCUMENTS = {"bench": document, "bench redis": redis_document, "bench trials": trials_document}
 
 
 def replace(text, body, name):
