@@ -468,8 +468,9 @@ int64_t CgroupBase::ReadTasks(const CgroupLeaf& leaf) const {
   return ReadNumber(leaf.folders[version_ == 2 ? 0 : kPids], "pids.current");
 }
 
-const char* CgroupBase::MemoryPeakFile() const {
-  return version_ == 2 ? "memory.peak" : "memory.max_usage_in_bytes";
+int64_t CgroupBase::ReadMemoryPeak(const CgroupLeaf& leaf) const {
+  return version_ == 2 ? ReadNumber(leaf.folders[0], "memory.peak")
+                       : ReadNumber(leaf.folders[kMemory], "memory.max_usage_in_bytes");
 }
 
 CgroupNow CgroupBase::ReadNow(const CgroupLeaf& leaf) const {
@@ -477,16 +478,15 @@ CgroupNow CgroupBase::ReadNow(const CgroupLeaf& leaf) const {
   CgroupNow now;
   now.cpu_nanos = ReadCpuNanos(leaf);
   now.memory_bytes = ReadNumber(memory, version_ == 2 ? "memory.current" : "memory.usage_in_bytes");
-  now.memory_peak_bytes = ReadNumber(memory, MemoryPeakFile());
+  now.memory_peak_bytes = ReadMemoryPeak(leaf);
   now.tasks = ReadTasks(leaf);
   return now;
 }
 
 bool CgroupBase::Read(const CgroupLeaf& leaf, CgroupUsage* usage) const {
-  const base::UniqueFd& memory = leaf.folders[version_ == 2 ? 0 : kMemory];
   const base::UniqueFd& pids = leaf.folders[version_ == 2 ? 0 : kPids];
   usage->cpu_nanos = ReadCpuNanos(leaf);
-  usage->memory_peak_bytes = ReadNumber(memory, MemoryPeakFile());
+  usage->memory_peak_bytes = ReadMemoryPeak(leaf);
   usage->oom_kills = ReadOomKills(leaf);
   usage->refused_forks = ReadKey(pids, "pids.events", "max");
   usage->tasks_peak = ReadNumber(pids, "pids.peak");

@@ -84,6 +84,7 @@ class CgroupBase {
   bool Read(const CgroupLeaf& leaf, CgroupUsage* usage) const;
   CgroupNow ReadNow(const CgroupLeaf& leaf) const;
   int64_t ReadCpuNanos(const CgroupLeaf& leaf) const;
+  int64_t ReadMemoryPeak(const CgroupLeaf& leaf) const;  // -1: this kernel does not tell
   int64_t ReadOomKills(const CgroupLeaf& leaf) const;
   int64_t ReadTasks(const CgroupLeaf& leaf) const;  // zombies included; -1: not known
 
@@ -94,7 +95,6 @@ class CgroupBase {
   bool Populated(const CgroupLeaf& leaf) const;
 
  private:
-  const char* MemoryPeakFile() const;
   bool OpenV1(char* why, size_t why_size);
   bool OpenV2(char* why, size_t why_size);
   bool OpenV2At(const char* path, bool own, bool top, char* why, size_t why_size);

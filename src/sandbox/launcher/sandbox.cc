@@ -378,7 +378,7 @@ void Sandbox::Park(int64_t now) {
   if (zygote_ != nullptr) {
     HoldProgram();
   }
-  if (role_ != Role::kZygote && context_->cgroups.version() != 0) {
+  if (role_ != Role::kZygote && !starts_program() && context_->cgroups.version() != 0) {
     BeginMeasuring();
   }
   zygote_ = nullptr;
@@ -397,7 +397,7 @@ void Sandbox::Park(int64_t now) {
 // without its peak of memory the end of the process has to tell it.
 void Sandbox::HoldProgram() {
   if (context_->root && context_->cgroups.version() != 0 &&
-      context_->cgroups.ReadNow(leaf_).memory_peak_bytes >= 0) {
+      context_->cgroups.ReadMemoryPeak(leaf_) >= 0) {
     program_ = linux::OnlyChild(init_);
     if (program_ > 0 && linux::MaySeeEnd(program_)) {
       program_process_.reset(linux::PidfdOpen(program_));
